@@ -1,0 +1,5 @@
+"""``python -m rapidml``."""
+
+from rapidml.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Reading datasets into tables: files, expressions, row ids, split, profile and preparation."""

@@ -1,0 +1,57 @@
+"""Which reader opens a file, by the end of its name. Readers are imported when they are first needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from rapidml.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from rapidml.dataset.files import SourceFile
+    from rapidml.dataset.readers.source import Reader, Source
+
+READERS: dict[str, str] = {
+    ".csv": "rapidml.dataset.readers.csv_files:CsvReader",
+    ".csv.gz": "rapidml.dataset.readers.csv_files:CsvReader",
+    ".csv.bz2": "rapidml.dataset.readers.csv_files:CsvReader",
+    ".parquet": "rapidml.dataset.readers.parquet_files:ParquetReader",
+    ".npz": "rapidml.dataset.readers.array_files:NpzReader",
+}
+"""Suffix -> where its reader is."""
+_PAIRS = "rapidml.dataset.readers.array_files:PairReader"
+_BUILTIN = "rapidml.dataset.readers.builtin_sets:BuiltinReader"
+
+
+def find_suffix(name: str) -> str | None:
+    """The known suffix that a file name ends with; None if there is none."""
+    lower = name.lower()
+    return next((suffix for suffix in READERS if lower.endswith(suffix)), None)
+
+
+def find_reader(file: SourceFile) -> Reader:
+    """The reader of a file.
+
+    Raises:
+        DatasetError: The suffix is unknown.
+    """
+    if file.url.startswith("builtin:"):
+        return _load(_BUILTIN)
+    if file.target_url is not None:
+        return _load(_PAIRS)
+    suffix = find_suffix(file.name)
+    if suffix is None:
+        raise DatasetError(f"{file.name}: no known kind of file; known are {', '.join(READERS)}")
+    return _load(READERS[suffix])
+
+
+def open_source(file: SourceFile, columns: Collection[str] | None = None, limit: int | None = None) -> Source:
+    """Open a file with the reader of its format; see ``Reader.open``."""
+    return find_reader(file).open(file, columns, limit)
+
+
+def _load(place: str) -> Reader:
+    module, name = place.split(":")
+    return cast("Reader", getattr(import_module(module), name)())

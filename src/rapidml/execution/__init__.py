@@ -1,0 +1,1 @@
+"""Running, watching and comparing: the only users of workers and store together."""

@@ -1,0 +1,121 @@
+"""Comparing models of stored runs: paired differences of their selection scores, from stored bootstrap replicas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rapidml.errors import RapidmlError
+from rapidml.execution.listing import load_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rapidml.evaluate.scores import Score
+    from rapidml.store.store import Store
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of one run that takes part in a comparison.
+
+    Attributes:
+        run: Run id.
+        name: Name of the run.
+        model: Name of the model.
+        result: The run's result.
+        score: Selection score with replicas.
+    """
+
+    run: str
+    name: str
+    model: str
+    result: dict[str, Any]
+    score: Score
+
+
+def compare_runs(store: Store, names: Sequence[str], metric: str | None = None) -> dict[str, Any]:
+    """Paired differences against the best of all models named.
+
+    Args:
+        store: The store.
+        names: ``RUN`` (its chosen model) or ``RUN/MODEL``.
+        metric: Metric to compare in; default: the first run's ``rank_by``.
+
+    Returns:
+        ``{"metric", "entries": [{"run", "name", "model", "value", "low", "high", "against", "difference": {..}}]}``,
+        best first; ``note`` says when the rows differ.
+
+    Raises:
+        RunNotFound: A name fits no run.
+        RapidmlError: A run has no such model, or no score in the metric.
+    """
+    from rapidml.evaluate.comparison import choose, compare_scores, describe_difference
+    from rapidml.evaluate.metrics import get_metric
+
+    results = [(_load(store, name), name) for name in names]
+    metric = metric or results[0][0][0]["rank_by"]
+    entries = [_entry(store, result, model, metric) for (result, model), _ in results]
+    greater = get_metric(metric).greater_is_better
+    named = {str(i): entry for i, entry in enumerate(entries)}
+    best = named[choose({name: entry.score for name, entry in named.items()}, get_metric(metric))]
+    listed = []
+    for entry in sorted(entries, key=lambda entry: entry.score.value, reverse=greater):
+        difference = compare_scores(entry.score, best.score, greater)
+        listed.append(
+            {
+                "run": entry.run,
+                "name": entry.name,
+                "model": entry.model,
+                "value": entry.score.value,
+                "low": entry.score.low,
+                "high": entry.score.high,
+                "against": "best" if entry is best else describe_difference(difference),
+                "difference": {
+                    "value": difference.value,
+                    "std": difference.std,
+                    "low": difference.low,
+                    "high": difference.high,
+                    "confidence": difference.confidence,
+                    "tied": difference.tied,
+                },
+            }
+        )
+    same_rows = len({_rows_of(store, entry.run) for entry in entries}) == 1
+    note = None if same_rows else "the runs score different rows: their differences are paired only where row ids agree"
+    return {"metric": metric, "balanced": best.result["balanced"], "entries": listed, "note": note}
+
+
+def _load(store: Store, name: str) -> tuple[dict[str, Any], str]:
+    result, model = load_result(store, name)
+    if model is None:
+        model = next((key for key, entry in result["models"].items() if entry["chosen"]), None)
+        if model is None:
+            raise RapidmlError(f"run {result['run']} has no model with a score")
+    return result, model
+
+
+def _entry(store: Store, result: dict[str, Any], model: str, metric: str) -> Entry:
+    score = find_score(store, result["run"], model, metric)
+    if score is None:
+        known = ", ".join(result["metrics"])
+        raise RapidmlError(f"{result['run']}/{model} has no score in {metric}; it has {known}")
+    return Entry(result["run"], result["name"], model, result, score)
+
+
+def find_score(store: Store, run: str, model: str, metric: str) -> Score | None:
+    """Selection score of a model of a run, with its replicas; None if it has none."""
+    from rapidml.evaluate.scores import Score
+
+    for fact in store.find_facts(store.runs.load(run)["keys"], stored=False).values():
+        payload = fact.payload
+        if fact.kind == "evaluate" and payload.get("model") == model and metric in payload.get("selection", {}):
+            return Score.from_json(payload["selection"][metric])
+    return None
+
+
+def _rows_of(store: Store, run: str) -> str:
+    """What decides the rows a run scores: its dataset and its split."""
+    content = store.runs.load(run)
+    values = {k: v for k, v in content["values"].items() if k.startswith(("split.", "seed", "dataset.select"))}
+    return repr((content["dataset"], sorted(values.items(), key=str)))

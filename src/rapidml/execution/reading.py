@@ -1,0 +1,113 @@
+"""Making sure that the table of a recipe is in the store and its training rows have been looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rapidml.dataset.profile import Profile
+from rapidml.events import Event
+from rapidml.execution.rows import RowsRequest
+from rapidml.planning import step_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rapidml.dataset.columns import TableRequest
+    from rapidml.execution.known import StoredFacts
+    from rapidml.execution.session import Session
+    from rapidml.planning.checking import Checked
+    from rapidml.store.facts import Fact
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is stored of the rows of a recipe, and what is to be read.
+
+    Attributes:
+        request: Rows and columns.
+        groups: Facts of the stored column groups that hold some of the columns, the one with ids first.
+        missing: Keys of columns that are in no group; empty if nothing is to be read.
+        profile: What the training rows look like; None if they have not been looked at.
+        profile_key: Key of that step.
+    """
+
+    request: TableRequest
+    groups: tuple[Fact, ...]
+    missing: frozenset[str]
+    profile: Profile | None
+    profile_key: str
+
+    @property
+    def key(self) -> str:
+        """Key of the reading that is to be done."""
+        return step_keys.read_key(self.request.rows_key, self.missing)
+
+
+def find_reading(checked: Checked, request: TableRequest, facts: StoredFacts) -> Reading:
+    """What the store holds of the rows of a recipe."""
+    groups = [fact for fact in facts.store.index.find_family([request.rows_key]) if facts.is_whole(fact)]
+    wanted = {column.key for column in request.columns}
+    chosen: list[Fact] = []
+    for group in sorted(groups, key=lambda fact: fact.time):
+        if not chosen or wanted & set(group.payload["columns"]):
+            chosen.append(group)
+            wanted -= set(group.payload["columns"])
+    if not chosen:
+        wanted = {column.key for column in request.columns}
+    profile_key = step_keys.profile_key(request, checked.recipe)
+    found = facts.find_facts([profile_key]).get(profile_key)
+    profile = None if found is None or found.state != "finished" else Profile.from_json(dict(found.payload))
+    return Reading(request, tuple(chosen), frozenset(wanted), profile, profile_key)
+
+
+def rows_request(checked: Checked, reading: Reading, session_store: str, folders: Sequence[str]) -> RowsRequest:
+    """What workers need to open the rows."""
+    recipe = checked.recipe
+    seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
+    return RowsRequest(session_store, tuple(folders), reading.request, recipe.split, seed, reading.profile)
+
+
+def read(session: Session, checked: Checked, reading: Reading) -> Reading:
+    """Read what is missing and look at the training rows, on workers.
+
+    Returns:
+        The reading with nothing missing and a profile.
+
+    Raises:
+        DatasetError: The data cannot be read, or are not what the recipe says.
+    """
+    if reading.missing:
+        reading = _read_table(session, checked, reading)
+    if reading.profile is None:
+        session.need(1, 0.0)
+        request = rows_request(checked, reading, str(session.store.path), _folders(session, reading))
+        from rapidml.execution.tasks import profile_task
+
+        future = session.submit(profile_task, request, reading.profile_key, checked.recipe.dataset, name="profile")
+        fact = session.record(future.result())
+        reading = replace(reading, profile=Profile.from_json(dict(fact.payload)))
+    return reading
+
+
+def _folders(session: Session, reading: Reading) -> list[str]:
+    return [str(session.store.objects.find(ref.kind, ref.key)) for fact in reading.groups for ref in fact.objects]
+
+
+def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading:
+    from rapidml.execution.tasks import read_part_task, write_table_task
+
+    identity = checked.identity
+    n_parts = max(1, len(identity.files))
+    session.need(n_parts, sum(file.size for file in identity.files) / 4)
+    session.announce(Event("step_started", "read", reading.key, "dataset", {"files": n_parts}))
+    request = reading.request.narrow(reading.missing)
+    with session.store.work.scratch(reading.key) as folder:
+        parts = [
+            session.submit(read_part_task, request, identity, index, str(folder), name=f"read-{index}")
+            for index in range(n_parts)
+        ]
+        table = session.submit(write_table_task, str(session.store.path), reading.key, request, parts, name="table")
+        fact = session.record(table.result())
+    session.announce(Event("step_finished", "read", reading.key, "dataset", {"rows": fact.payload.get("rows")}))
+    return replace(reading, groups=(*reading.groups, fact), missing=frozenset())

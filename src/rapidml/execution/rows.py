@@ -1,0 +1,95 @@
+"""The rows of a run as a worker sees them: the mapped table, the parts of the split, targets and weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rapidml.dataset.columns import TableRequest
+    from rapidml.dataset.frame import Frame, TrainingRows
+    from rapidml.dataset.profile import Profile
+    from rapidml.dataset.split import Parts
+    from rapidml.dataset.table import Table
+    from rapidml.recipe.schema import Split, Training
+
+
+@dataclass(frozen=True)
+class RowsRequest:
+    """What a worker needs to know to open the rows of a run.
+
+    Attributes:
+        store: Folder of the store.
+        folders: Folders of the table's column groups, first the one with ids and target.
+        request: Rows and columns of the table.
+        split: The split as written, defaults resolved.
+        seed: Seed of the split.
+        profile: What the training rows look like; None before that is known.
+    """
+
+    store: str
+    folders: tuple[str, ...]
+    request: TableRequest
+    split: Split
+    seed: int
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Opened rows: mapped columns, and small arrays over all rows that every fit needs.
+
+    Attributes:
+        request: What was opened.
+        table: The mapped table.
+        parts: Test part, folds, validation part.
+        target: Class index or value. Shape ``(n_rows,)``; None before the profile is known.
+        weight: Physics weight. Shape ``(n_rows,)``; None if the dataset has none.
+    """
+
+    request: RowsRequest
+    table: Table
+    parts: Parts
+    target: NDArray[np.float64] | None
+    weight: NDArray[np.float64] | None
+
+    def truth(self, part: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64] | None]:
+        """Ids, target and physics weight of a part, each of shape ``(n_part,)``."""
+        rows = self.parts.rows(part)
+        assert self.target is not None
+        return self.table.ids[rows], self.target[rows], None if self.weight is None else self.weight[rows]
+
+    def features(self, part: str) -> Frame:
+        """Features of a part, copied out of the map."""
+        from rapidml.dataset.profile import make_frame
+
+        assert self.request.profile is not None
+        return make_frame(self.table, self.request.profile.features, self.parts.rows(part))
+
+    def training_rows(self, part: str, training: Training, balance: Any, *, use_weight: bool) -> TrainingRows:
+        """Features, target and training weight of a part; rows whose weight forbids training are left out."""
+        from rapidml.dataset.frame import TrainingRows
+        from rapidml.dataset.training_weight import make_training_weight
+
+        ids, target, physics = self.truth(part)
+        profile = self.request.profile
+        assert profile is not None
+        codes = None if profile.task.kind == "regression" else target.astype("int64")
+        weight, keep = make_training_weight(physics if use_weight else None, codes, training, balance)
+        rows = TrainingRows(self.features(part), target, weight, ids)
+        return rows if keep.all() else rows.take(keep)
+
+
+def load_rows(request: RowsRequest) -> Rows:
+    """Map the table and assign its rows to parts."""
+    from rapidml.dataset.profile import assign_rows, physics_weight, target_codes
+    from rapidml.dataset.table import open_table
+
+    table = open_table([Path(folder) for folder in request.folders], request.request.rows_key)
+    parts = assign_rows(table, request.request, request.split, request.seed)
+    target = None if request.profile is None else target_codes(table, request.request, request.profile)
+    return Rows(request, table, parts, target, physics_weight(table, request.request))

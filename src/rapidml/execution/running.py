@@ -1,0 +1,306 @@
+"""Running a recipe: check, read, plan, execute, keep the result. And planning it without running."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rapidml.dataset.columns import request_columns
+from rapidml.errors import RecipeError
+from rapidml.events import Event
+from rapidml.execution.known import StoredFacts
+from rapidml.execution.reading import Reading, find_reading, read, rows_request
+from rapidml.execution.versions import list_versions
+from rapidml.keys import make_key
+from rapidml.planning.checking import Checked, check_document
+from rapidml.planning.estimates import Estimate, estimate, estimate_text
+from rapidml.planning.planner import make_plan
+from rapidml.planning.reasons import Reference, explain, list_changes
+from rapidml.planning.resolving import resolve
+from rapidml.recipe.affects import step_affected
+from rapidml.recipe.naming import run_name
+from rapidml.recipe.resolved import list_resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rapidml.execution.options import RunOptions
+    from rapidml.execution.session import Session
+    from rapidml.planning.steps import Plan
+    from rapidml.recipe.document import Document
+    from rapidml.store.store import Store
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked recipe against a store, before anything is computed.
+
+    Attributes:
+        checked: The recipe without a known mistake.
+        reading: What is stored of its rows.
+        plan: Its plan; None until the rows have been read once.
+        digest: Same digest, same run.
+        reference: The earlier run that reasons compare with.
+        values: The recipe with its defaults, flat: dotted field to value.
+        origins: Where each value was written.
+        cost: What the fits to do will cost; None if that is unknown.
+    """
+
+    checked: Checked
+    reading: Reading
+    plan: Plan | None
+    digest: str
+    reference: Reference | None
+    values: Mapping[str, Any]
+    origins: Mapping[str, str]
+    cost: Estimate | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return run_name(self.checked.document)
+
+
+def prepare(document: Document, store: Store) -> Prepared:
+    """Check a recipe and find what is stored of it.
+
+    Raises:
+        RecipeError: With all problems.
+    """
+    checked = check_document(document, store.index)
+    request = request_columns(checked.recipe.dataset, checked.header, checked.identity, checked.recipe.split)
+    facts = StoredFacts(store)
+    reading = find_reading(checked, request, facts)
+    identity = checked.identity.to_json()
+    values = list_resolved(document, checked.recipe)
+    significant = {name: value for name, value, _ in values if step_affected(name) != "nothing"}
+    digest = make_key({"recipe": significant, "identity": identity})
+    plain, origins = {name: value for name, value, _ in values}, {name: origin for name, _, origin in values}
+    prepared = Prepared(checked, reading, None, digest, find_reference(store, checked, plain, origins), plain, origins)
+    return prepared if reading.profile is None else _with_plan(prepared, facts)
+
+
+def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
+    reading = prepared.reading
+    assert reading.profile is not None
+    plan = make_plan(resolve(prepared.checked, reading.request, reading.profile), facts)
+    reference = prepared.reference
+    if reference is not None:
+        stored = facts.find_facts(reference.keys)
+        failed = frozenset(key for key, fact in stored.items() if fact.state == "failed")
+        finished = frozenset(key for key, fact in stored.items() if fact.state == "finished")
+        reference = replace(reference, failed=failed, finished=finished)
+    identity = prepared.checked.identity.to_json()
+    plan = explain(plan, reference, prepared.values, prepared.origins, identity)
+    plan = replace(plan, notes=_list_notes(plan, facts))
+    costs = facts.list_costs(_comparable_keys(plan, reference, facts)) if plan.to_train else []
+    cost = estimate(plan, costs, workers=min(os.cpu_count() or 1, max(1, plan.to_train)))
+    return replace(prepared, plan=plan, reference=reference, cost=cost)
+
+
+def _comparable_keys(plan: Plan, reference: Reference | None, facts: StoredFacts) -> list[str]:
+    """Keys of stored fits that tell what the plan's will cost: its own, the reference's, else the newest run's."""
+    if reference is not None:
+        return [*plan.list_keys(), *reference.keys]
+    newest = facts.store.index.list_runs(limit=1)
+    return list(facts.store.runs.list_keys(newest[0].id)) if newest else []
+
+
+def _list_notes(plan: Plan, facts: StoredFacts) -> tuple[str, ...]:
+    """Sentences worth saying about what is reused."""
+    now = list_versions()
+    mixed: dict[tuple[str, str, str], int] = {}
+    for fact in facts.find_facts([fit.key for fit in plan.fits if fit.state == "stored"]).values():
+        for library, version in fact.versions.items():
+            if now.get(library, version) != version:
+                mixed[library, version, now[library]] = mixed.get((library, version, now[library]), 0) + 1
+    return tuple(
+        f"{count} fits were made with {library} {old}, you have {new}: reused"
+        for (library, old, new), count in mixed.items()
+    )
+
+
+def find_reference(
+    store: Store, checked: Checked, values: Mapping[str, Any], origins: Mapping[str, str]
+) -> Reference | None:
+    """The run to compare a plan with: among the newest of its name and of its dataset the one with fewest changes."""
+    dataset = make_key({"identity": checked.identity.to_json()})
+    name = run_name(checked.document)
+    records = [*store.index.find_runs("name", name)[:10], *store.index.find_runs("dataset", dataset)[:10]]
+    found = [_load_reference(store, run) for run in dict.fromkeys(record.id for record in records)]
+    known = [reference for reference in found if reference is not None]
+    identity = checked.identity.to_json()
+    return min(
+        known, key=lambda known: (known.identity != identity, len(list_changes(known, values, origins))), default=None
+    )
+
+
+def _load_reference(store: Store, run: str) -> Reference | None:
+    content = store.runs.load(run)
+    if "values" not in content:
+        return None
+    return Reference(
+        id=run,
+        values=content["values"],
+        origins=content["origins"],
+        identity=content["identity"],
+        keys=frozenset(content["keys"]),
+    )
+
+
+def run_recipe(document: Document, store: Store, options: RunOptions, watch: Callable[[Event], None]) -> dict[str, Any]:
+    """Run a recipe to its result; what is stored is not computed again.
+
+    Args:
+        document: The recipe.
+        store: Where facts, objects and runs live.
+        options: How to execute; changes no result.
+        watch: Called with every event, possibly from other threads.
+
+    Returns:
+        The result, as ``show --json`` prints it.
+
+    Raises:
+        RecipeError: The recipe or its data are wrong; nothing was started.
+        StoreError: Another process is executing this very run.
+        KeyboardInterrupt: Stopped by the user; the same command goes on.
+    """
+    started = time.perf_counter()
+    prepared = prepare(document, store)
+    same = store.runs.find_same(prepared.digest)
+    if same is not None and prepared.plan is not None and _is_complete(prepared.plan):
+        stored = store.runs.load(same).get("result")
+        if stored is not None and stored["state"] == "finished":
+            return _nothing_computed(stored, prepared.plan)
+    from rapidml.execution.session import Session
+
+    run = same or store.runs.create(_run_content(prepared), prepared.checked.document.text)
+    try:
+        with Session(store, run, options, watch) as session:
+            return _execute(session, prepared, started)
+    except RecipeError:
+        if same is None:
+            store.remove_run(run)
+        raise
+
+
+def _is_complete(plan: Plan) -> bool:
+    return not plan.to_train and all(step.state == "stored" for step in plan.evaluations)
+
+
+def _nothing_computed(stored: dict[str, Any], plan: Plan) -> dict[str, Any]:
+    fits = {**stored["fits"], "trained": 0, "stored": len(plan.fits)}
+    return {**stored, "fits": fits, "computed": False}
+
+
+def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, Any]:
+    from rapidml.execution.results import make_result, make_summary
+    from rapidml.execution.scheduling import Schedule
+
+    store, run = session.store, session.run
+    facts = StoredFacts(store)
+    name = prepared.name
+    try:
+        reading = read(session, prepared.checked, prepared.reading)
+        prepared = _with_plan(replace(prepared, reading=reading), facts)
+        plan = prepared.plan
+        assert plan is not None
+        store.runs.update(run, _run_content(prepared))
+        session.announce(Event("run_started", name=name, data=describe_plan(prepared)))
+        schedule = Schedule(session, plan, rows_request_of(session, prepared), facts)
+        schedule.run()
+        session.attempt.facts.flush()
+        found = {**facts.find_facts(plan.list_keys()), **session.facts}
+        result = make_result(run, name, plan, found, schedule.trained)
+        result["against_run_before"] = _against_before(prepared, store, result)
+        result["seconds"] = round(time.perf_counter() - started, 3)
+        result["computed"] = True
+        session.announce(Event("run_finished", name=name, data={"state": result["state"]}))
+        session.attempt.finish(result["state"], summary=make_summary(result), changes={"result": result})
+        return result
+    except BaseException as error:
+        session.attempt.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+
+
+def _against_before(prepared: Prepared, store: Store, result: dict[str, Any]) -> dict[str, str]:
+    """How each model whose fits changed stands against the same model of the run compared with."""
+    from rapidml.evaluate.comparison import compare_scores
+    from rapidml.evaluate.formatting import format_change
+    from rapidml.evaluate.metrics import get_metric
+    from rapidml.execution.comparing import find_score
+
+    plan, reference = prepared.plan, prepared.reference
+    if plan is None or reference is None or reference.id == result["run"]:
+        return {}
+    before = store.runs.load(reference.id).get("result") or {}
+    metric = result["rank_by"]
+    texts = {}
+    for name in dict.fromkeys(fit.model for fit in plan.fits if fit.state == "to_do"):
+        if name in before.get("models", {}) and metric in before["metrics"]:
+            now, then = (find_score(store, run, name, metric) for run in (result["run"], reference.id))
+            if now is not None and then is not None:
+                difference = compare_scores(now, then, get_metric(metric).greater_is_better)
+                texts[name] = format_change(difference, "the run before")
+    return texts
+
+
+def rows_request_of(session: Session, prepared: Prepared) -> Any:
+    """What workers need to open the rows of a prepared recipe."""
+    objects = session.store.objects
+    folders = [str(objects.find(ref.kind, ref.key)) for fact in prepared.reading.groups for ref in fact.objects]
+    return rows_request(prepared.checked, prepared.reading, str(session.store.path), folders)
+
+
+def _run_content(prepared: Prepared) -> dict[str, Any]:
+    """What ``run.json`` holds."""
+    checked = prepared.checked
+    identity = checked.identity.to_json()
+    keys = [prepared.reading.profile_key, *(fact.key for fact in prepared.reading.groups)]
+    keys += [] if prepared.plan is None else prepared.plan.list_keys()
+    return {
+        "name": prepared.name,
+        "digest": prepared.digest,
+        "dataset": make_key({"identity": identity}),
+        "values": dict(prepared.values),
+        "origins": dict(prepared.origins),
+        "identity": identity,
+        "keys": keys,
+        "versions": list_versions(),
+        "machine": {"host": platform.node(), "system": platform.platform(), "python": platform.python_version()},
+    }
+
+
+def describe_plan(prepared: Prepared) -> dict[str, Any]:
+    """The plan as JSON: what ``plan --json`` prints."""
+    from dataclasses import asdict
+
+    plan = prepared.plan
+    if plan is None:
+        models = list(prepared.checked.recipe.models)
+        return {"fits": None, "models": models, "reasons": [{"code": "rows_unknown"}], "read": "to_do"}
+    resolved, profile = plan.resolved, plan.resolved.profile
+    per_model: dict[str, dict[str, int]] = {}
+    for fit in plan.fits:
+        counts = per_model.setdefault(fit.model, {"to_train": 0, "stored": 0})
+        counts["stored" if fit.state == "stored" else "to_train"] += 1
+    return {
+        "fits": {"to_train": plan.to_train, "stored": plan.stored, "collapsed": 0},
+        "models": per_model,
+        "evaluate": sum(step.state == "to_do" for step in plan.evaluations),
+        "folds": resolved.n_folds,
+        "reasons": [asdict(reason) for reason in plan.reasons],
+        "read": "stored" if not prepared.reading.missing else "to_do",
+        "rows": profile.n_rows,
+        "features": len(profile.features),
+        "test_rows": profile.n_test,
+        "class_counts": [[count.label, count.n_rows] for count in profile.classes],
+        "description": profile.describe(),
+        "weighted": resolved.request.weight is not None,
+        "left_out": [list(pair) for pair in profile.left_out],
+        "estimate": None if prepared.cost is None else estimate_text(prepared.cost),
+        "reference": None if prepared.reference is None else prepared.reference.id,
+    }

@@ -1,0 +1,243 @@
+"""What runs on a worker: read a file, join a table, profile it, fit and predict, evaluate. Results go to the store."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rapidml.errors import ModelError
+from rapidml.events import TOPIC, Event
+from rapidml.execution.opened import open_rows
+from rapidml.execution.outcome import Outcome
+from rapidml.execution.warned import collect_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rapidml.dataset.columns import TableRequest
+    from rapidml.dataset.files import Identity
+    from rapidml.dataset.table import PartInfo
+    from rapidml.execution.rows import Rows, RowsRequest
+    from rapidml.models.fitting import TrainedModel
+    from rapidml.planning.steps import EvaluateStep, FitStep
+    from rapidml.recipe.schema import Training
+    from rapidml.store.objects import Objects
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """A fit to do, with what its step alone does not say."""
+
+    step: FitStep
+    training: Training
+    balance: str
+    threads: int
+
+
+def peak_memory() -> int:
+    """Largest resident size this process has had, bytes."""
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def read_part_task(request: TableRequest, identity: Identity, index: int, folder: str) -> PartInfo:
+    """Parse one file of the dataset into columns in a scratch folder."""
+    from rapidml.dataset.table import read_part
+
+    target = Path(folder) / f"part{index}"
+    target.mkdir(parents=True, exist_ok=True)
+    return read_part(request, identity, index, target)
+
+
+def write_table_task(store: str, key: str, request: TableRequest, parts: Sequence[PartInfo]) -> Outcome:
+    """Join the parts into the table's object."""
+    from rapidml.dataset.table import write_table
+    from rapidml.store.store import open_store
+
+    started = time.perf_counter()
+    summary: dict[str, Any] = {}
+
+    def write(folder: Path) -> None:
+        summary.update(write_table(request, list(parts), folder))
+
+    ref = open_store(store).objects.put("tables", key, write)
+    payload = {"rows_key": request.rows_key, "columns": [column.key for column in request.columns], **summary}
+    seconds = time.perf_counter() - started
+    return Outcome(key, "read", payload, (ref,), seconds, peak_memory(), family=request.rows_key)
+
+
+def profile_task(request: RowsRequest, key: str, dataset: Any) -> Outcome:
+    """Look at the training rows: classes, weights, features, leaks."""
+    from rapidml.dataset.profile import make_profile
+
+    started = time.perf_counter()
+    rows = open_rows(request)
+    profile = make_profile(rows.table, request.request, dataset, rows.parts)
+    return Outcome(key, "profile", profile.to_json(), (), time.perf_counter() - started, peak_memory())
+
+
+def fit_task(request: RowsRequest, job: FitJob) -> list[Outcome]:
+    """One fit and its predictions; a failure is an outcome, not an exception.
+
+    Returns:
+        The fit's outcome first, then one for each prediction.
+    """
+    try:
+        return _fit(request, job)
+    except Exception as error:  # noqa: BLE001  (one failed fit never ends a run: it is stored with its traceback)
+        step = job.step
+        text = f"{type(error).__name__}: {error}"
+        payload = {"model": step.model, "part": step.part, "traceback": traceback.format_exc()}
+        return [Outcome(step.key, "fit", payload, peak_memory=peak_memory(), family=step.family, error=text)]
+
+
+def _fit(request: RowsRequest, job: FitJob) -> list[Outcome]:
+    from rapidml.store.store import open_store
+
+    step = job.step
+    objects = open_store(request.store).objects
+    rows = open_rows(request)
+    started = time.perf_counter()
+    with collect_warnings() as warned:
+        model = load_stored_model(objects, step.key) or _train(rows, job, objects)
+    payload = {
+        "model": step.model,
+        "part": step.part,
+        "type": step.spec.type,
+        "rows": len(rows.parts.rows(step.part)),
+        "features": len(request.profile.features) if request.profile else 0,
+        "rounds": model.rounds,
+        "best_round": model.best_round,
+        "history": model.history,
+        "threads": job.threads,
+        "warnings": warned,
+        "start": None if step.start is None else step.start.key,
+    }
+    fitted = Outcome(step.key, "fit", payload, (), time.perf_counter() - started, peak_memory(), family=step.family)
+    fitted = fitted.stored_with(objects.put("models", step.key, model.save, fitted.note()))
+    return [fitted, *(_predict(rows, model, job, prediction.key, prediction.part) for prediction in step.predictions)]
+
+
+def load_stored_model(objects: Objects, key: str) -> TrainedModel | None:
+    """A model of the store after its checksums were compared; None if it is absent, damaged or unreadable here."""
+    from rapidml.models.fitting import load_model
+
+    manifest = objects.find_manifest("models", key, verify=True)
+    try:
+        return None if manifest is None else load_model(objects.open(manifest.ref, verify=False))
+    except ModelError:
+        return None
+
+
+def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
+    from rapidml.models.fitting import train
+
+    step = job.step
+    assert rows.request.profile is not None
+    training = rows.training_rows(step.part, job.training, job.balance, use_weight=not step.spec.weights_ignored)
+    start = None if step.start is None else load_stored_model(objects, step.start.key)
+    return train(
+        step.spec,
+        training,
+        rows.request.profile.task,
+        seed=step.seed,
+        threads=job.threads,
+        start=start,
+        report=_reporter(step),
+    )
+
+
+def _reporter(step: FitStep) -> Callable[[int, int, dict[str, float]], None]:
+    """Progress to Dask's event log, at most twice a second."""
+    from distributed import get_worker
+
+    last = time.monotonic()
+
+    def report(done: int, total: int, scores: dict[str, float]) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 0.5:
+            last = now
+            event = Event("progress", "fit", step.key, step.title, {"done": done, "total": total, "scores": scores})
+            get_worker().log_event(TOPIC, event.to_json())
+
+    return report
+
+
+def _predict(rows: Rows, model: TrainedModel, job: FitJob, key: str, part: str) -> Outcome:
+    import numpy as np
+
+    from rapidml.store.store import open_store
+
+    started = time.perf_counter()
+    predicted = model.predict(rows.features(part), threads=job.threads)
+    objects = open_store(rows.request.store).objects
+
+    def write(folder: Path) -> None:
+        np.save(folder / "prediction.npy", np.asarray(predicted, dtype=np.float32), allow_pickle=False)
+
+    payload = {"part": part, "fit": job.step.key, "rows": len(predicted)}
+    outcome = Outcome(key, "predict", payload, (), time.perf_counter() - started, peak_memory())
+    return outcome.stored_with(objects.put("predictions", key, write, outcome.note()))
+
+
+def load_prediction(objects: Objects, key: str) -> NDArray[np.float32]:
+    """A stored prediction: shape ``(n_part,)``, or ``(n_part, n_classes)``.
+
+    Raises:
+        StoreError: It is not in the store.
+    """
+    import numpy as np
+
+    from rapidml.errors import StoreError
+
+    folder = objects.find("predictions", key)
+    if folder is None:
+        raise StoreError(f"prediction {key[:12]} is not in the store; run the recipe again")
+    stored: NDArray[np.float32] = np.load(folder / "prediction.npy", allow_pickle=False)
+    return stored
+
+
+def evaluate_task(request: RowsRequest, step: EvaluateStep, metrics: Sequence[str], balanced: bool) -> Outcome:
+    """Scores with intervals of one model, or of the baseline, from stored predictions."""
+    from rapidml.evaluate.baseline import baseline_prediction
+    from rapidml.evaluate.scores import ScoredRows, score_parts
+    from rapidml.store.store import open_store
+
+    started = time.perf_counter()
+    rows = open_rows(request)
+    assert request.profile is not None
+    task = request.profile.task
+    objects = open_store(request.store).objects
+    scored: dict[str, list[ScoredRows]] = {}
+    for prediction in step.predictions:
+        ids, truth, weight = rows.truth(prediction.part)
+        part = ScoredRows(ids, truth, load_prediction(objects, prediction.key), weight)
+        scored.setdefault(_group(prediction.part), []).append(part)
+    for trained, shown in step.parts:
+        _, truth, weight = rows.truth(trained)
+        ids, shown_truth, shown_weight = rows.truth(shown)
+        guess = baseline_prediction(truth, weight, len(ids), task)
+        scored.setdefault(_group(shown), []).append(ScoredRows(ids, shown_truth, guess, shown_weight))
+    payload: dict[str, Any] = {"model": step.model, "stage": step.stage, "balanced": balanced}
+    for group, parts in scored.items():
+        scores = score_parts(parts, metrics, task, balanced=balanced)
+        if group == "train":
+            scores = {name: replace(score, replicas=()) for name, score in scores.items()}
+        payload[group] = {name: score.to_json() for name, score in scores.items()}
+    return Outcome(step.key, "evaluate", payload, (), time.perf_counter() - started, peak_memory())
+
+
+def _group(part: str) -> str:
+    if part == "valid" or part.startswith("held:"):
+        return "selection"
+    return "test" if part == "test" else "train"

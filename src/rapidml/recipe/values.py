@@ -1,0 +1,115 @@
+"""Annotations of fields, and what more than one field takes: types of single values, and choices."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+Number = int | float
+LARGEST_SEED = 10**18 - 1
+
+
+class Affects:
+    """Annotation of a field: the first step whose outcome it can change.
+
+    Args:
+        step: ``rows`` (which rows the table has), ``columns`` (what is in them), ``split``, ``fit``, ``evaluate``,
+            or ``nothing`` (names, notes, labels).
+        ordered: Whether the order of the mapping matters; it then enters keys as a list of pairs.
+    """
+
+    def __init__(
+        self, step: Literal["rows", "columns", "split", "fit", "evaluate", "nothing"], *, ordered: bool = False
+    ) -> None:
+        self.step = step
+        self.ordered = ordered
+
+
+class Expects:
+    """Annotation of a field: what it takes, in the words of an error message.
+
+    Args:
+        text: One phrase without a full stop, such as ``a number between 0 and 1``.
+        example: The value as one would write it, such as ``0.2``.
+    """
+
+    def __init__(self, text: str, example: str) -> None:
+        self.text = text
+        self.example = example
+
+
+def _require_plain(value: Any) -> Any:
+    """The value itself, if it could have been written in YAML."""
+    if isinstance(value, dict):
+        if not all(isinstance(name, str) for name in value):
+            raise ValueError("names must be text")
+        return {name: _require_plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_require_plain(item) for item in value]
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError("not a plain value")
+
+
+def _expand_names(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _expand_numbers(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+Value = Annotated[Any, AfterValidator(_require_plain)]
+"""A parameter value: number, text, bool, None, or lists and mappings of these."""
+Text = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[Text, Expects("text", "met")]
+Names = Annotated[tuple[Name, ...], Field(strict=False)]
+OneOrMoreNames = Annotated[
+    Annotated[tuple[Name, ...], Field(strict=False, min_length=1)],
+    BeforeValidator(_expand_names, json_schema_input_type=Text | Annotated[list[Text], Field(min_length=1)]),
+]
+OneOrMoreNumbers = Annotated[
+    Annotated[tuple[Annotated[Number, Expects("a number", "-999")], ...], Field(strict=False)],
+    BeforeValidator(_expand_numbers, json_schema_input_type=Number | list[Number]),
+]
+Labels = Annotated[tuple[str | Number | bool, ...], Field(strict=False, min_length=1)]
+
+
+class Part(BaseModel):
+    """A mapping of the recipe: unknown fields are errors, values are not converted, nothing changes later."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _expand_choice(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, dict) or set(value) == {"name", "options"}:
+        return value
+    if len(value) != 1:
+        raise ValueError("one name with its options")
+    (name, options), *_ = value.items()
+    if options is None:
+        return {"name": name}
+    return {"name": name, "options": options if isinstance(options, dict) else {"value": options}}
+
+
+class Choice(Part):
+    """A bare name or ``name: {options}``, as read; ``impute: median`` has ``options={"value": "median"}``."""
+
+    name: Text
+    options: dict[str, Value] = {}
+
+
+NamedChoice = Annotated[
+    Choice,
+    BeforeValidator(
+        _expand_choice, json_schema_input_type=Text | Annotated[dict[str, Any], Field(max_length=1, min_length=1)]
+    ),
+    Expects("a name, or one name with its options such as {impute: median}", "standardize"),
+]
+"""A choice in the forms that a recipe may write."""

@@ -1,0 +1,58 @@
+"""The JSON Schema takes what the loader takes, and refuses what it can know to be wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from rapidml.recipe.document import parse_document
+from rapidml.recipe.jsonschema import make_json_schema
+
+SCHEMA = make_json_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+SHORT_FORMS = [
+    "dataset: {path: a.csv, target: y}\nmodels: {bdt: xgboost}",
+    "dataset: {builtin: iris, id: k, missing: -999}\nmodels: {bdt: {type: xgboost, prepare: [a, {b: 1}, {c: {d: 2}}]}}",
+    "dataset: {classes: {s: a, b: [c, {path: d}], c: {path: e}}}\nmodels: {bdt: xgboost}",
+    "dataset: {builtin: {iris: {scaled: true}}}\nsplit: {folds: {by: a % 2}}\nmodels: {bdt: xgboost}",
+    "dataset: {path: {features: a, target: b}, test: c}\nseed: null\nsplit: null\nmodels: {bdt: xgboost}",
+]
+
+
+def test_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("text", SHORT_FORMS)
+def test_takes_short_forms(text: str) -> None:
+    document = parse_document(text, "r.yaml")
+    document.finish()
+    VALIDATOR.validate(document.tree)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"dataste": {}}, {"seed": -1}, {"split": {"folds": 1}}, {"split": {"fold": 5}}, {"models": {}}, {"seed": "1"}],
+    ids=str,
+)
+def test_refuses_mistakes(change: dict[str, Any]) -> None:
+    tree = {"dataset": {"path": "a", "target": "y"}, "models": {"bdt": "xgboost"}}
+    assert VALIDATOR.is_valid(tree)
+    assert not VALIDATOR.is_valid({**tree, **change})
+
+
+def test_a_recipe_that_extends_needs_nothing_else() -> None:
+    assert VALIDATOR.is_valid({"extends": "base.yaml"})
+    assert not VALIDATOR.is_valid({"name": "x"})
+
+
+def test_every_field_is_described() -> None:
+    parts = {"Recipe": SCHEMA, **SCHEMA["$defs"]}
+    described = {
+        f"{part}.{name}": field.get("description")
+        for part, content in parts.items()
+        for name, field in content.get("properties", {}).items()
+    }
+    assert [name for name, text in described.items() if not text] == []
