@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
 
     from rapidml.events import Event
     from rapidml.recipe.document import Document
@@ -111,6 +113,9 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Document:
 def run(
     recipe: str | Path | Document,
     *,
+    X: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    y: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
     store: str | Path | None = None,
     workers: int | None = None,
     cluster: str | None = None,
@@ -119,7 +124,10 @@ def run(
     """Run a recipe; what is stored is not computed again.
 
     Args:
-        recipe: File, or what ``load_recipe`` returned.
+        recipe: File, or what ``load_recipe`` returned; it needs no ``dataset`` when arrays are given.
+        X: Features. Shape ``(n_rows, n_features)``, a table with ``columns``, or arrays by name.
+        y: Target. Shape ``(n_rows,)``.
+        weight: Physics weight. Shape ``(n_rows,)``.
         store: Folder of the store; default ``$RAPIDML_STORE``, else ``./rapidml-store``.
         workers: Number of worker processes on this host; None chooses.
         cluster: Address of a running Dask scheduler to use instead.
@@ -127,12 +135,19 @@ def run(
 
     Raises:
         RecipeError: The recipe or its data are wrong; nothing was started.
+        ValueError: Only one of ``X`` and ``y`` is given, or they differ in their number of rows.
     """
+    from rapidml.execution.arrays import add_arrays
     from rapidml.execution.options import RunOptions
     from rapidml.execution.running import run_recipe
 
+    if (X is None) != (y is None):
+        raise ValueError("give both X and y, or neither")
     document = load_recipe(recipe) if isinstance(recipe, str | Path) else recipe
-    result = run_recipe(document, _open(store, create=True), RunOptions(workers, cluster), watch or _ignore)
+    opened = _open(store, create=True)
+    if X is not None and y is not None:
+        document = add_arrays(document, opened, X, y, weight)
+    result = run_recipe(document, opened, RunOptions(workers, cluster), watch or _ignore)
     return Run(result["run"], result)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rapidml.errors import RapidmlError, RecipeError
+from rapidml.errors import DISTRIBUTION, RapidmlError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _name_of(error: RapidmlError) -> str:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="iml-rapidml", prog_name="rapidml")
+@click.version_option(package_name=DISTRIBUTION, prog_name="rapidml")
 def main() -> None:
     """Prototype machine-learning models rapidly: one recipe in, compared models with uncertainties out."""
 
@@ -68,7 +68,7 @@ def check(recipe: Path, overrides: tuple[str, ...], resolved: bool, store_path: 
     from rapidml.recipe.resolved import list_resolved
 
     document = _load(recipe, overrides, store_path)
-    checked = check_document(document, _memory(store_path))
+    checked = check_document(document, _memory(store_path), look=True)
     values = list_resolved(document, checked.recipe)
     if as_json:
         listed = [{"field": field, "value": value, "origin": origin} for field, value, origin in values]
@@ -91,7 +91,7 @@ def plan(recipe: Path, overrides: tuple[str, ...], store_path: str, as_json: boo
     """Say what running RECIPE would compute, and why. Computes nothing."""
     from rapidml.execution.running import describe_plan, prepare
 
-    prepared = prepare(_load(recipe, overrides, store_path), _open(store_path, create=True))
+    prepared = prepare(_load(recipe, overrides, store_path), _open(store_path, create=True), look=True)
     if as_json:
         click.echo(json.dumps(describe_plan(prepared)))
         return
@@ -295,7 +295,7 @@ def _load(recipe: Path, overrides: Sequence[str], store_path: str) -> Any:
 
     def stored_run(name: str) -> str:
         store = _open(store_path)
-        return store.runs.load_recipe(store.runs.find(name))
+        return str(store.runs.load(store.runs.find(name))["recipe"])
 
     return load_document(recipe, overrides, stored_run=stored_run)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from rapidml.errors import ClusterError
+from rapidml.errors import DISTRIBUTION, ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,8 +131,8 @@ def _refuse_unencrypted(address: str, *, insecure: bool) -> None:
         )
 
 
-def check_shared_folder(workers: Workers, folder: str, name: str) -> None:
-    """Make sure that every worker sees a folder of this process.
+def check_workers(workers: Workers, folder: str, name: str) -> None:
+    """Make sure that every worker of a cluster runs this version of rapidml and sees a folder of this process.
 
     Args:
         workers: The workers.
@@ -139,14 +140,27 @@ def check_shared_folder(workers: Workers, folder: str, name: str) -> None:
         name: Name of a file that this process has just written there.
 
     Raises:
-        ClusterError: A worker does not see the file.
+        ClusterError: A worker has another version, or does not see the file.
     """
     if workers.kind != "cluster":
         return
-    answers = workers.client.run(os.path.exists, os.path.join(folder, name))  # noqa: PTH118  (runs over there)
-    blind = sorted(address for address, seen in answers.items() if not seen)
+    try:
+        answers = workers.client.run(look_around, folder, name)
+    except ModuleNotFoundError as error:
+        text = f"the workers have no {error.name}: install {DISTRIBUTION} there, in the same version"
+        raise ClusterError(text) from error
+    own = metadata.version(DISTRIBUTION)
+    others = sorted({version for version, _ in answers.values()} - {own})
+    if others:
+        raise ClusterError(f"the workers have {DISTRIBUTION} {', '.join(others)}, this process {own}: install the same")
+    blind = sorted(address for address, (_, seen) in answers.items() if not seen)
     if blind:
         raise ClusterError(
             f"{len(blind)} of {len(answers)} workers do not see the store {folder} ({blind[0]} for one): "
             "put it on a file system that all of them share, with --store"
         )
+
+
+def look_around(folder: str, name: str) -> tuple[str, bool]:
+    """Version of rapidml in this process, and whether it sees a file. Runs on workers."""
+    return metadata.version(DISTRIBUTION), Path(folder, name).exists()

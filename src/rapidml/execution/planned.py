@@ -19,12 +19,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
 
     plan = prepared.plan
     if plan is None:
-        models = prepared.checked.recipe.models
-        return [
-            f"read      to do    {f'{len(prepared.checked.identity.files)} files, not read yet'}",
-            f"models    {', '.join(models)}: to fit, how many is known once the dataset has been read",
-            "time, memory and disk: unknown until the first fit",
-        ]
+        return _unread_lines(prepared)
     profile = plan.resolved.profile
     read = "to do" if prepared.reading.missing else "stored"
     lines = [f"read      {read}    {profile.n_rows:,} rows x {len(profile.features)} features"]
@@ -45,6 +40,22 @@ def plan_lines(prepared: Prepared) -> list[str]:
     if plan.to_train:
         lines.append(estimate_text(prepared.cost))
     return lines
+
+
+def _unread_lines(prepared: Prepared) -> list[str]:
+    """A plan before the rows have been read: what is known without them."""
+    from rapidml.terminal import columns
+
+    recipe = prepared.checked.recipe
+    n_files = len(prepared.checked.identity.files)
+    files = "1 file" if n_files == 1 else f"{n_files} files"
+    kept = f", {prepared.stored_files} of them read before" if prepared.stored_files else ""
+    read = f"to do    {files}{kept}" if prepared.reading.missing else "stored   training rows to be looked at"
+    folds = recipe.split.folds
+    each = "" if not isinstance(folds, int) else f"{folds + 1} "
+    rows = [[model, f"{each}to fit"] for model in recipe.models]
+    why = "; ".join(reason_text(reason) for reason in prepared.unread_reasons if reason.code != "rows_unknown")
+    return [f"read      {read}    {why}", *columns(rows, indent=""), estimate_text(None)]
 
 
 def start_lines(name: str, plan: Mapping[str, Any]) -> list[str]:

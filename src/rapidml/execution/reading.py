@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rapidml.dataset.columns import TableRequest
+    from rapidml.dataset.files import Identity
     from rapidml.execution.known import StoredFacts
     from rapidml.execution.session import Session
     from rapidml.planning.checking import Checked
     from rapidml.store.facts import Fact
+    from rapidml.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class Reading:
     def key(self) -> str:
         """Key of the reading that is to be done."""
         return step_keys.read_key(self.request.rows_key, self.missing)
+
+
+def count_stored_files(reading: Reading, identity: Identity, store: Store) -> int:
+    """Files of the dataset that need not be parsed again, because they were read for an earlier state of it."""
+    if len(identity.files) < 2 or not reading.missing:
+        return 0
+    request = reading.request.narrow(reading.missing)
+    keys = [step_keys.part_key(request, identity, index) for index in range(len(identity.files))]
+    return sum(store.objects.find("parts", key) is not None for key in keys)
 
 
 def find_reading(checked: Checked, request: TableRequest, facts: StoredFacts) -> Reading:
@@ -95,19 +106,25 @@ def _folders(session: Session, reading: Reading) -> list[str]:
 
 
 def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading:
-    from rapidml.execution.tasks import read_part_task, write_table_task
+    from rapidml.execution.tasks import keep_part_task, read_part_task, write_table_task
 
     identity = checked.identity
     n_parts = max(1, len(identity.files))
     session.need(n_parts, sum(file.size for file in identity.files) / 4)
     session.announce(Event("step_started", "read", reading.key, "dataset", {"files": n_parts}))
     request = reading.request.narrow(reading.missing)
+    store = str(session.store.path)
     with session.store.work.scratch(reading.key) as folder:
-        parts = [
-            session.submit(read_part_task, request, identity, index, str(folder), name=f"read-{index}")
-            for index in range(n_parts)
-        ]
-        table = session.submit(write_table_task, str(session.store.path), reading.key, request, parts, name="table")
+        keys: list[str] = []
+        if n_parts == 1:
+            parts = [session.submit(read_part_task, request, identity, 0, str(folder), name="read")]
+        else:
+            keys = [step_keys.part_key(request, identity, index) for index in range(n_parts)]
+            parts = [
+                session.submit(keep_part_task, request, identity, index, store, key, name=f"read-{index}")
+                for index, key in enumerate(keys)
+            ]
+        table = session.submit(write_table_task, store, reading.key, request, parts, keys, name="table")
         fact = session.record(table.result())
     session.announce(Event("step_finished", "read", reading.key, "dataset", {"rows": fact.payload.get("rows")}))
     return replace(reading, groups=(*reading.groups, fact), missing=frozenset())

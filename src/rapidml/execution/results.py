@@ -9,7 +9,7 @@ from rapidml.planning.planner import BASELINE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rapidml.planning.steps import Plan
+    from rapidml.planning.steps import Plan, Resolved
     from rapidml.store.facts import Fact
 
 
@@ -52,7 +52,7 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
         "rank_by": resolved.rank_by,
         "metrics": list(resolved.metrics),
         "balanced": resolved.balance == "classes",
-        "selection": "validation" if resolved.n_folds == 0 else "out-of-fold",
+        "selection": selection_name(resolved),
         "dataset": _dataset(plan),
         "models": models,
         "baseline": baseline,
@@ -60,6 +60,11 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
         "errors": _errors(failed, facts),
         "warnings": _warnings(plan, facts),
     }
+
+
+def selection_name(resolved: Resolved) -> str:
+    """What selection rows are called in tables."""
+    return "validation" if resolved.n_folds == 0 else "out-of-fold"
 
 
 def _dataset(plan: Plan) -> dict[str, Any]:

@@ -8,28 +8,31 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rapidml.dataset.checks import add_data_error
 from rapidml.dataset.columns import request_columns
+from rapidml.dataset.problems import FieldError
 from rapidml.errors import RecipeError
 from rapidml.events import Event
 from rapidml.execution.known import StoredFacts
-from rapidml.execution.reading import Reading, find_reading, read, rows_request
+from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
+from rapidml.execution.results import make_result, make_summary, selection_name
 from rapidml.execution.versions import list_versions
 from rapidml.keys import make_key
 from rapidml.planning.checking import Checked, check_document
 from rapidml.planning.estimates import Estimate, estimate, estimate_text
 from rapidml.planning.planner import make_plan
-from rapidml.planning.reasons import Reference, explain, list_changes
+from rapidml.planning.reasons import Reference, explain, explain_unread, list_changes
 from rapidml.planning.resolving import resolve
 from rapidml.recipe.affects import step_affected
 from rapidml.recipe.naming import run_name
-from rapidml.recipe.resolved import list_resolved
+from rapidml.recipe.resolved import dump_recipe, list_resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rapidml.execution.options import RunOptions
     from rapidml.execution.session import Session
-    from rapidml.planning.steps import Plan
+    from rapidml.planning.steps import Plan, Reason
     from rapidml.recipe.document import Document
     from rapidml.store.store import Store
 
@@ -47,6 +50,8 @@ class Prepared:
         values: The recipe with its defaults, flat: dotted field to value.
         origins: Where each value was written.
         cost: What the fits to do will cost; None if that is unknown.
+        unread_reasons: Why rows are to be read, if they are.
+        stored_files: Files that need not be parsed again for it.
     """
 
     checked: Checked
@@ -57,6 +62,8 @@ class Prepared:
     values: Mapping[str, Any]
     origins: Mapping[str, str]
     cost: Estimate | None = None
+    unread_reasons: tuple[Reason, ...] = ()
+    stored_files: int = 0
 
     @property
     def name(self) -> str:
@@ -64,8 +71,13 @@ class Prepared:
         return run_name(self.checked.document)
 
 
-def prepare(document: Document, store: Store) -> Prepared:
+def prepare(document: Document, store: Store, *, look: bool = False) -> Prepared:
     """Check a recipe and find what is stored of it.
+
+    Args:
+        document: The recipe.
+        store: The store.
+        look: Look at the first rows if the rows have not been read; otherwise reading them will tell.
 
     Raises:
         RecipeError: With all problems.
@@ -80,7 +92,12 @@ def prepare(document: Document, store: Store) -> Prepared:
     digest = make_key({"recipe": significant, "identity": identity})
     plain, origins = {name: value for name, value, _ in values}, {name: origin for name, _, origin in values}
     prepared = Prepared(checked, reading, None, digest, find_reference(store, checked, plain, origins), plain, origins)
-    return prepared if reading.profile is None else _with_plan(prepared, facts)
+    if reading.profile is not None:
+        return _with_plan(prepared, facts)
+    if look:
+        check_document(document, store.index, look=True)
+    reasons = explain_unread(prepared.reference, plain, origins, identity)
+    return replace(prepared, unread_reasons=reasons, stored_files=count_stored_files(reading, checked.identity, store))
 
 
 def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
@@ -197,33 +214,49 @@ def _nothing_computed(stored: dict[str, Any], plan: Plan) -> dict[str, Any]:
 
 
 def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, Any]:
-    from rapidml.execution.results import make_result, make_summary
     from rapidml.execution.scheduling import Schedule
 
-    store, run = session.store, session.run
-    facts = StoredFacts(store)
-    name = prepared.name
+    facts = StoredFacts(session.store)
+    schedule = None
     try:
-        reading = read(session, prepared.checked, prepared.reading)
-        prepared = _with_plan(replace(prepared, reading=reading), facts)
-        plan = prepared.plan
-        assert plan is not None
-        store.runs.update(run, _run_content(prepared))
-        session.announce(Event("run_started", name=name, data=describe_plan(prepared)))
-        schedule = Schedule(session, plan, rows_request_of(session, prepared), facts)
+        prepared = _with_plan(replace(prepared, reading=_read(session, prepared)), facts)
+        assert prepared.plan is not None
+        session.store.runs.update(session.run, _run_content(prepared))
+        session.announce(Event("run_started", name=prepared.name, data=describe_plan(prepared)))
+        schedule = Schedule(session, prepared.plan, rows_request_of(session, prepared), facts)
         schedule.run()
-        session.attempt.facts.flush()
-        found = {**facts.find_facts(plan.list_keys()), **session.facts}
-        result = make_result(run, name, plan, found, schedule.trained)
-        result["against_run_before"] = _against_before(prepared, store, result)
-        result["seconds"] = round(time.perf_counter() - started, 3)
-        result["computed"] = True
-        session.announce(Event("run_finished", name=name, data={"state": result["state"]}))
-        session.attempt.finish(result["state"], summary=make_summary(result), changes={"result": result})
-        return result
     except BaseException as error:
-        session.attempt.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        result = None if schedule is None else _finish(session, prepared, schedule.trained, started)
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        session.attempt.finish(state, changes={} if result is None else {"result": {**result, "state": state}})
         raise
+    result = _finish(session, prepared, schedule.trained, started)
+    result["against_run_before"] = _against_before(prepared, session.store, result)
+    session.announce(Event("run_finished", name=prepared.name, data={"state": result["state"]}))
+    session.attempt.finish(result["state"], summary=make_summary(result), changes={"result": result})
+    return result
+
+
+def _finish(session: Session, prepared: Prepared, trained: int, started: float) -> dict[str, Any]:
+    """The result as far as it goes; every fact is on disk."""
+    plan = prepared.plan
+    assert plan is not None
+    session.attempt.facts.flush()
+    found = {**StoredFacts(session.store).find_facts(plan.list_keys()), **session.facts}
+    result = make_result(session.run, prepared.name, plan, found, trained)
+    result["seconds"] = round(time.perf_counter() - started, 3)
+    result["computed"] = True
+    return result
+
+
+def _read(session: Session, prepared: Prepared) -> Reading:
+    """Read what is missing; data that contradict the recipe are a problem of the recipe, with its line."""
+    try:
+        return read(session, prepared.checked, prepared.reading)
+    except FieldError as error:
+        document = prepared.checked.document
+        add_data_error(document, error)
+        raise RecipeError(document.file, document.problems) from error
 
 
 def _against_before(prepared: Prepared, store: Store, result: dict[str, Any]) -> dict[str, str]:
@@ -260,11 +293,15 @@ def _run_content(prepared: Prepared) -> dict[str, Any]:
     checked = prepared.checked
     identity = checked.identity.to_json()
     keys = [prepared.reading.profile_key, *(fact.key for fact in prepared.reading.groups)]
+    keys += [key for fact in prepared.reading.groups for key in fact.payload["parts"]]
     keys += [] if prepared.plan is None else prepared.plan.list_keys()
+    if checked.identity.arrays is not None:
+        keys.append(checked.identity.arrays)
     return {
         "name": prepared.name,
         "digest": prepared.digest,
         "dataset": make_key({"identity": identity}),
+        "recipe": dump_recipe(checked.recipe),
         "values": dict(prepared.values),
         "origins": dict(prepared.origins),
         "identity": identity,
@@ -281,7 +318,8 @@ def describe_plan(prepared: Prepared) -> dict[str, Any]:
     plan = prepared.plan
     if plan is None:
         models = list(prepared.checked.recipe.models)
-        return {"fits": None, "models": models, "reasons": [{"code": "rows_unknown"}], "read": "to_do"}
+        reasons = [asdict(reason) for reason in prepared.unread_reasons]
+        return {"fits": None, "models": models, "reasons": reasons, "read": "to_do"}
     resolved, profile = plan.resolved, plan.resolved.profile
     per_model: dict[str, dict[str, int]] = {}
     for fit in plan.fits:
@@ -290,6 +328,9 @@ def describe_plan(prepared: Prepared) -> dict[str, Any]:
     return {
         "fits": {"to_train": plan.to_train, "stored": plan.stored, "collapsed": 0},
         "models": per_model,
+        "selection": selection_name(resolved),
+        "rank_by": resolved.rank_by,
+        "balanced": resolved.balance == "classes",
         "evaluate": sum(step.state == "to_do" for step in plan.evaluations),
         "folds": resolved.n_folds,
         "reasons": [asdict(reason) for reason in plan.reasons],

@@ -145,9 +145,17 @@ class Schedule:
         else:
             self.done.add(step.key)
             self.trained += kind == "fit"
-            self.session.announce(Event("step_finished", kind, step.key, name, {"seconds": first.seconds}))
+            data = {"seconds": first.seconds, **self._score(first)}
+            self.session.announce(Event("step_finished", kind, step.key, name, data))
         if kind == "fit":
             self.session.release(step.key, is_finished=first.error is None)
+
+    def _score(self, outcome: Outcome) -> dict[str, Any]:
+        """The selection score of an evaluation, for the table that grows."""
+        if outcome.kind != "evaluate" or "selection" not in outcome.payload:
+            return {}
+        score = outcome.payload["selection"][self.plan.resolved.rank_by]
+        return {"score": {part: score[part] for part in ("value", "low", "high")}}
 
     def _wait_elsewhere(self, add: Callable[[Future[Any]], Any]) -> None:
         """Only fits that another run is computing are left: take its results, or take over when it stands still."""

@@ -6,7 +6,7 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from rapidml.cluster.workers import Workers, check_shared_folder, connect, count_cores, open_workers
+from rapidml.cluster.workers import Workers, check_workers, connect, count_cores, open_workers
 from rapidml.events import TOPIC, Event
 from rapidml.execution.versions import list_versions
 from rapidml.store.facts import Fact
@@ -133,7 +133,7 @@ class Session:
 
         self._closing = contextlib.ExitStack()
         workers = self._closing.enter_context(context)
-        check_shared_folder(workers, str(self.store.path), "format.json")
+        check_workers(workers, str(self.store.path), "format.json")
         workers.client.register_plugin(OpenedRows())
         workers.client.subscribe_topic(TOPIC, self._relay)
         self._workers = workers

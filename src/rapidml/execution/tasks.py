@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +54,31 @@ def read_part_task(request: TableRequest, identity: Identity, index: int, folder
     """Parse one file of the dataset into columns in a scratch folder."""
     from rapidml.dataset.table import read_part
 
-    target = Path(folder) / f"part{index}"
-    target.mkdir(parents=True, exist_ok=True)
-    return read_part(request, identity, index, target)
+    return read_part(request, identity, index, Path(folder) / f"part{index}")
 
 
-def write_table_task(store: str, key: str, request: TableRequest, parts: Sequence[PartInfo]) -> Outcome:
+def keep_part_task(request: TableRequest, identity: Identity, index: int, store: str, key: str) -> PartInfo:
+    """Parse one file of many into an object of the store, unless it is there: files added later find it."""
+    from rapidml.dataset.table import PartInfo, read_part
+    from rapidml.store.store import open_store
+
+    objects = open_store(store).objects
+    known = objects.find_manifest("parts", key, verify=False)
+    if known is None:
+
+        def write(folder: Path) -> None:
+            info = read_part(request, identity, index, folder)
+            (folder / "info.json").write_text(json.dumps({**asdict(info), "folder": ""}))
+
+        objects.put("parts", key, write)
+    place = objects.find("parts", key)
+    assert place is not None
+    return PartInfo(**{**json.loads((place / "info.json").read_text()), "folder": str(place)})
+
+
+def write_table_task(
+    store: str, key: str, request: TableRequest, parts: Sequence[PartInfo], part_keys: Sequence[str]
+) -> Outcome:
     """Join the parts into the table's object."""
     from rapidml.dataset.table import write_table
     from rapidml.store.store import open_store
@@ -70,7 +90,8 @@ def write_table_task(store: str, key: str, request: TableRequest, parts: Sequenc
         summary.update(write_table(request, list(parts), folder))
 
     ref = open_store(store).objects.put("tables", key, write)
-    payload = {"rows_key": request.rows_key, "columns": [column.key for column in request.columns], **summary}
+    columns = [column.key for column in request.columns]
+    payload = {"rows_key": request.rows_key, "columns": columns, "parts": list(part_keys), **summary}
     seconds = time.perf_counter() - started
     return Outcome(key, "read", payload, (ref,), seconds, peak_memory(), family=request.rows_key)
 

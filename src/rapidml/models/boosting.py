@@ -5,10 +5,10 @@ Nothing here knows parameters by name, frames or files; ``boosted_trees`` does.
 With sampling, XGBoost's random state is hidden and lost when a model is stored. So rounds are trained in blocks of
 ``BLOCK``: each block starts as a fresh booster loaded from the last block's bytes, with a seed of its own, would start.
 A model stored at the end of any block can then be continued to exactly what an undisturbed fit gives. Inside one fit
-the fresh booster is not really made, because it would predict all training rows again with every tree so far (at 200
-rounds of 100,000 rows and blocks of 50 that costs 8%, at 2,000 rounds 80%): switching the tree method there and back
-makes XGBoost build new tree updaters, and a new seed restarts its generator, which together are all of that state. A
-test holds both ways equal to the byte.
+the fresh booster is not really made, because it would predict all training rows again with every tree so far: a fifth
+of the time at 200 rounds of 100,000 rows x 28 features, and ever more with the rounds. Switching the tree method there
+and back makes XGBoost build new tree updaters, and a new seed restarts its generator, which together are all of that
+state. A test holds both ways equal to the byte.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from rapidml.models.adapter import Report
 
-BLOCK = 25
-"""Rounds of a block. Part of the fit's format: another length is another model. A block start costs about half a round
-of 100,000 rows x 28 features: 2 to 3% (``bench`` measures it)."""
+BLOCK = 50
+"""Rounds of a block. Part of the fit's format: another length is another model. All blocks of a fit together cost at
+most 8% of it at 100,000 rows x 28 features (``bench/bench_boosting_blocks.py``), about 2 ms each on small data."""
 
 EVERY = 10
 """Rounds between two training losses where nothing is watched: looking costs a tenth of a round. The last round is
@@ -179,7 +179,7 @@ def block_seed(seed: int, block: int) -> int:
 def _start_block(booster: Any, seed: int) -> None:
     """Put a booster into the state of one freshly loaded from its own bytes, its predictions kept."""
     booster.set_param({"tree_method": "approx"})
-    booster.save_config()  # settings take effect when they are next needed: now
+    booster.num_boosted_rounds()  # settings take effect when they are next needed: now
     booster.set_param({"tree_method": "hist", "seed": seed})
 
 

@@ -10,6 +10,7 @@ from rapidml.errors import DatasetError
 if TYPE_CHECKING:
     from rapidml.dataset.files import HashMemory, Identity
     from rapidml.dataset.header import Header
+    from rapidml.dataset.profile import Profile
     from rapidml.recipe.document import Document
     from rapidml.recipe.schema import Recipe
 
@@ -42,12 +43,13 @@ class NoMemory:
         """Forget."""
 
 
-def check_document(document: Document, memory: HashMemory) -> Checked:
+def check_document(document: Document, memory: HashMemory, *, look: bool = False) -> Checked:
     """Find every mistake that can be seen without reading the whole dataset.
 
     Args:
         document: The recipe as written.
         memory: Remembers the hashes of files.
+        look: Also look at the first rows of each sample, for leaks and what only values tell.
 
     Raises:
         RecipeError: With all problems, in file order.
@@ -55,13 +57,51 @@ def check_document(document: Document, memory: HashMemory) -> Checked:
     from rapidml.models.checking import check_model
 
     found = _check_dataset(document, memory)
-    task_kind = None if found is None else guess_task_kind(document, found[1])
-    for name, entry in document.models.items():
-        check_model(document, name, entry, task_kind)
-    check_metrics(document, task_kind)
+    profile = _look(document, *found) if look and found is not None else None
+    if profile is not None:
+        check_against(document, profile)
+    else:
+        task_kind = None if found is None else guess_task_kind(document, found[1])
+        for name, entry in document.models.items():
+            check_model(document, name, entry, task_kind)
+        check_metrics(document, task_kind)
     recipe = document.finish()
     assert found is not None
     return Checked(document, recipe, *found)
+
+
+def _look(document: Document, identity: Identity, header: Header) -> Profile | None:
+    """Profile of the first rows; None if they do not show it, or after adding problems."""
+    from rapidml.dataset.checks import add_data_error
+    from rapidml.dataset.columns import request_columns
+    from rapidml.dataset.preview import make_preview
+
+    dataset, split = document.dataset, document.split
+    if dataset is None or split is None or document.problems:
+        return None
+    seed = document.tree.get("seed", 0) if split.seed is None else split.seed
+    try:
+        request = request_columns(dataset, header, identity, split)
+        return make_preview(dataset, request, identity, split, seed)
+    except DatasetError as error:
+        add_data_error(document, error)
+        return None
+
+
+def check_against(document: Document, profile: Profile) -> None:
+    """Add every problem that the data show: leaks, weights, models and metrics that do not fit the task.
+
+    Args:
+        document: The recipe, which collects problems.
+        profile: What the training rows look like.
+    """
+    from rapidml.models.checking import check_model
+
+    for name, entry in document.models.items():
+        check_model(document, name, entry, profile.task.kind, profile)
+    check_metrics(document, profile.task.kind)
+    _check_weights(document, profile)
+    _check_leaks(document, profile)
 
 
 def _check_dataset(document: Document, memory: HashMemory) -> tuple[Identity, Header] | None:
@@ -124,3 +164,28 @@ def check_metrics(document: Document, task_kind: str | None) -> None:
             kind = "" if task_kind is None else f" for a {task_kind} task"
             fix = f"write '{guess}'" if guess else "choose one of these"
             document.add(path, f"a metric{kind}: {', '.join(fitting)}", fix)
+
+
+def _check_leaks(document: Document, profile: Profile) -> None:
+    for leak in profile.leaks:
+        what = "the target" if leak.kind == "target" else "the weight within a class"
+        document.add(
+            ["dataset", "features"],
+            f"features that do not give the answer away: '{leak.feature}' alone follows {what} ({leak.describe()})",
+            f"leave it out with features: {{exclude: [{leak.feature}]}}, or list it by its full name if it is honest",
+        )
+
+
+def _check_weights(document: Document, profile: Profile) -> None:
+    training = document.training
+    if training is None:
+        return
+    if training.balance == "classes" and profile.task.kind == "regression":
+        document.add(["training", "balance"], "none for regression: there are no classes to balance", "write 'none'")
+    if profile.n_negative_weights and training.negative_weights == "error":
+        share = profile.n_negative_weights / max(1, profile.n_training)
+        document.add(
+            ["training", "negative_weights"],
+            f"what to do with {profile.n_negative_weights:,} negative weights ({share:.1%} of the training rows)",
+            "write negative_weights: drop, absolute or use; scores always use the weights as they are",
+        )

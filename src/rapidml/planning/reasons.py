@@ -99,6 +99,17 @@ def explain(
     return replace(plan, reasons=tuple(reasons + _starts(plan)))
 
 
+def explain_unread(
+    reference: Reference | None, values: Mapping[str, Any], origins: Mapping[str, str], identity: Any
+) -> tuple[Reason, ...]:
+    """Why rows are to be read: nothing is known of the fits before that."""
+    if reference is None:
+        return (Reason("first_run"), Reason("rows_unknown"))
+    changes = [c for c in list_changes(reference, values, origins) if step_affected(c.field) != "nothing"]
+    files = [Reason("data_changed")] if identity != reference.identity else []
+    return (*files, *changes, Reason("rows_unknown"))
+
+
 def _reasons_against(
     plan: Plan,
     reference: Reference,

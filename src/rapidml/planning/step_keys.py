@@ -11,17 +11,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rapidml.dataset.columns import TableRequest
+    from rapidml.dataset.files import Identity
     from rapidml.models.fitting import ModelSpec
     from rapidml.planning.steps import Resolved
     from rapidml.recipe.schema import Recipe, Split
 
-FORMATS = {"read": 1, "profile": 1, "fit": 1, "predict": 1, "evaluate": 1}
+FORMATS = {"read": 1, "part": 1, "profile": 1, "fit": 1, "predict": 1, "evaluate": 1}
 """Version of each step's outcome; raising one computes all steps of the kind again."""
 
 
 def read_key(rows_key: str, column_keys: Iterable[str]) -> str:
     """Key of reading some columns of a row set."""
     return make_key({"step": "read", "format": FORMATS["read"], "rows": rows_key, "columns": sorted(column_keys)})
+
+
+def part_key(request: TableRequest, identity: Identity, index: int) -> str:
+    """Key of one file of many as read: what the file is and what is read from it, not which files stand beside it."""
+    file = identity.files[index]
+    sample = request.samples[file.sample]
+    return make_key(
+        {
+            "step": "part",
+            "format": FORMATS["part"],
+            "file": [identity.row_path(index), file.tree, file.role, file.size, file.sha256],
+            "sample": [sample.class_name, sample.select, sample.weight],
+            "id": list(request.id),
+            "select": request.select,
+            "weight": request.weight_factor,
+            "derived": [list(pair) for pair in request.derived],
+            "missing": list(request.missing),
+            "columns": [[column.role, column.name, column.keep_text] for column in request.columns],
+        }
+    )
 
 
 def profile_key(request: TableRequest, recipe: Recipe) -> str:
@@ -102,7 +123,7 @@ def fit_content(resolved: Resolved, spec: ModelSpec, part: str, rounds_from: Seq
             "balance": resolved.balance,
             "negative_weights": resolved.recipe.training.negative_weights,
         }
-    elif resolved.balance != "none":
+    elif resolved.balance != "none" and not spec.weights_ignored:
         content["training"] = {"balance": resolved.balance}
     if rounds_from:
         content["rounds_from"] = list(rounds_from)

@@ -1,0 +1,104 @@
+"""What a terminal shows while a run works: plain lines in a file or pipe, on a terminal a table that grows."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from rapidml.terminal import columns, metric_heading, print_lines, score_text, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rapidml.events import Event
+
+
+class Display:
+    """Follows the events of a run.
+
+    Args:
+        name: Name of the run.
+        data: What is read, in a word.
+        quiet: Show nothing.
+    """
+
+    def __init__(self, name: str, data: str, *, quiet: bool) -> None:
+        self.name = name
+        self.data = data
+        self.quiet = quiet
+        self.is_terminal = sys.stdout.isatty() and not quiet
+        self.heading = ""
+        self.total = 0
+        self.done = 0
+        self.failed = 0
+        self.progress: dict[str, str] = {}
+        self.rows: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+        self._live: Any = None
+
+    def first_line(self) -> None:
+        """What is being read, before anything heavy is imported."""
+        if self.quiet:
+            return
+        print_lines([f"{self.name}  reading {self.data}"])
+
+    def watch(self, event: Event) -> None:
+        """Take an event from the driver or a worker."""
+        with self._lock:
+            if event.kind == "run_started":
+                self._begin(event.data)
+            elif event.step == "fit":
+                self._follow(event)
+            elif event.step == "evaluate" and event.kind == "step_finished" and "score" in event.data:
+                self.rows[event.name] = score_text(event.data["score"])
+            if self._live is not None:
+                self._live.update(self._text())
+
+    def close(self) -> None:
+        """Remove what is shown only while the run works."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _begin(self, plan: Mapping[str, Any]) -> None:
+        from rapidml.execution.planned import start_lines
+
+        self.total = plan["fits"]["to_train"]
+        self.heading = f"{plan['selection']} {metric_heading(plan['rank_by'], plan['balanced'])}"
+        lines = [] if self.quiet else start_lines(self.name, plan)
+        if self.is_terminal:
+            sys.stdout.write("\x1b[1A\x1b[2K")  # the counts replace the line that said what is read
+        print_lines(lines)
+        if self.is_terminal:
+            self._open()
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        self._live = Live(self._text(), refresh_per_second=8, transient=True)
+        self._live.start()
+
+    def _follow(self, event: Event) -> None:
+        if event.kind in ("step_finished", "step_failed"):
+            self.done += 1
+            self.failed += event.kind == "step_failed"
+            self.progress.pop(event.name, None)
+        elif event.kind == "progress":
+            self.progress[event.name] = f"{event.name} {event.data['done']}/{event.data['total']}"
+        elif event.kind == "step_started":
+            self.progress.setdefault(event.name, event.name)
+
+    def _text(self) -> Any:
+        from rich.text import Text
+
+        rows = [["", self.heading], *([name, score] for name, score in self.rows.items())]
+        lines = columns(rows) if self.rows else []
+        failed = f", {self.failed} failed" if self.failed else ""
+        working = "   ".join(list(self.progress.values())[:3])
+        lines.append(
+            f"{self.done} of {self.total} fits{failed}, {seconds_text(time.monotonic() - self._started)}   {working}"
+        )
+        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
