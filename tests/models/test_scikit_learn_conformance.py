@@ -40,14 +40,14 @@ class TestDecisionTree(WeightConformance):
 class TestRandomForest(WeightConformance):
     type = "sklearn.ensemble.RandomForestClassifier"
     kinds = CLASSES
-    params: ClassVar[dict[str, Any]] = {"n_estimators": 10, "max_depth": 5}
+    params: ClassVar[dict[str, Any]] = {"n_estimators": 5, "max_depth": 5}
     weight_tolerance = None  # rows are drawn one by one
 
 
 class TestHistGradientBoosting(WeightConformance):
     type = "sklearn.ensemble.HistGradientBoostingRegressor"
     kinds = ("regression",)
-    params: ClassVar[dict[str, Any]] = {"max_iter": 10}
+    params: ClassVar[dict[str, Any]] = {"max_iter": 5}
     weight_tolerance = None  # leaves ask for a number of rows, whatever their weight
 
 

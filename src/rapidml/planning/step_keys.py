@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.keys import make_key, make_seed
 from rapidml.recipe.affects import key_fields
+from rapidml.recipe.schema import FoldsBy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,14 +47,15 @@ def part_key(request: TableRequest, identity: Identity, index: int) -> str:
 
 
 def profile_key(request: TableRequest, recipe: Recipe) -> str:
-    """Key of looking at the training rows: their statistics, features, classes and leaks."""
+    """Key of looking at the training rows: their statistics, features, classes and leaks; and the values of folds."""
+    has_folds_by = isinstance(recipe.split.folds, FoldsBy)
     return make_key(
         {
             "step": "profile",
             "format": FORMATS["profile"],
             "rows": request.rows_key,
             "columns": sorted(column.key for column in request.columns),
-            "split": split_content(recipe.split, recipe.seed, request, "train"),
+            "split": split_content(recipe.split, recipe.seed, request, "profile" if has_folds_by else "train"),
             "dataset": key_fields(recipe.dataset, "columns", "fit"),
         }
     )
