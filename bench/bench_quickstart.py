@@ -1,9 +1,9 @@
 """The first minute: ``rapidml run --example quickstart`` from nothing, against a bare script that does the same fits.
 
-Cold means a fresh process, an empty folder and no store; bytecode is cached. Measured from the start of the process: the
-first line that it prints (target 0.5 s), the first score (the first ``evaluate`` step in the run's event file; target
-6 s on two cores), the end. The peer (``peer.py``) makes the same 18 fits (logistic regression, boosted trees and random
-forest, 5 folds + 1 each) on the same rows and the same scores with 200 bootstrap replicas; it stores nothing.
+Cold means a fresh process, an empty folder and no store; bytecode is cached. Measured from the start of the process:
+the first line that it prints (target 0.5 s), the first score (the first ``evaluate`` step in the run's event file;
+target 6 s on two cores), the end. The peer (``peer.py``) makes the same 18 fits (logistic regression, boosted trees and
+random forest, 5 folds + 1 each) on the same rows and the same scores with 200 bootstrap replicas; it stores nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ def main() -> int:
                 return
             with open_store(store) as opened:
                 events = read_events(opened.runs.folder(opened.find_run("@last")))
-            scored = [event.time for event in events if event.kind == "step_finished" and event.step == "evaluate" and event.name in MODELS]
+            scored = [
+                event.time
+                for event in events
+                if event.kind == "step_finished" and event.step == "evaluate" and event.name in MODELS
+            ]
             first_scores.append(min(scored) - finished.began)
 
         ours = rapidml("rapidml", folder, "run", "--example", "quickstart", before=start_afresh)
@@ -80,7 +84,9 @@ def main() -> int:
         found = measure([ours, peer], options.repeat, find_first_score)
     difference = largest_difference(result, found[peer.name][-1])
     if difference > TOLERANCE:
-        raise RuntimeError(f"the scores of rapidml and of the peer differ by {difference}: they did not do the same work")
+        raise RuntimeError(
+            f"the scores of rapidml and of the peer differ by {difference}: they did not do the same work"
+        )
     first_lines = [run.lines[0][0] for run in found[ours.name]]
     peer_scores = [run.find_line("score") for run in found[peer.name]]
     times = {

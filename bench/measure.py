@@ -172,8 +172,8 @@ def run_once(command: Command) -> Finished:
 
 
 def _environment(command: Command) -> dict[str, str]:
-    """The user's environment, but bytecode is kept between runs, and no store is set."""
-    left_out = {"PYTHONDONTWRITEBYTECODE", "RAPIDML_STORE"}
+    """The user's environment, but bytecode is kept between runs, output is buffered as usual, and no store is set."""
+    left_out = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "RAPIDML_STORE"}
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     if "PYTHONPATH" in kept:  # commands run in other folders
         kept["PYTHONPATH"] = os.pathsep.join(str(Path(part).resolve()) for part in kept["PYTHONPATH"].split(os.pathsep))
@@ -249,7 +249,10 @@ def _row(figure: Figure) -> list[str]:
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = [cell.ljust(width) if number == 0 else cell.rjust(width) for number, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.ljust(width) if number == 0 else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(cells).rstrip())
     print(flush=True)
 
@@ -289,10 +292,11 @@ def load_result(store: Path) -> dict[str, Any]:
 def largest_difference(result: Mapping[str, Any], peer: Finished) -> float:
     """Largest difference of a score between a run of rapidml and the peer: they did the same work if it is small."""
     theirs = json.loads(peer.lines[-1][1])
-    return max(
+    differences: list[float] = [
         abs(entry[group][metric]["value"] - theirs[name][group][metric][0])
         for name, entry in result["models"].items()
         for group in ("selection", "train", "test")
         for metric in result["metrics"]
         if entry[group] is not None
-    )
+    ]
+    return max(differences)

@@ -21,6 +21,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -46,41 +47,48 @@ class Job:
         self.n_classes = len(names)
         self.metrics: list[str] = job["metrics"]
         fold = np.load(job["split"])
-        self.folds = [(np.flatnonzero((fold >= 0) & (fold != k)), np.flatnonzero(fold == k)) for k in range(fold.max() + 1)]
-        self.train, self.test = np.flatnonzero(fold >= 0), np.flatnonzero(fold < 0)
-        generator = np.random.default_rng(0)
-        draws = np.concatenate([np.ones((1, len(fold))), generator.poisson(1.0, (N_REPLICAS, len(fold)))])
-        parts = [held for _, held in self.folds] + [self.train, self.test]
-        self.draws = {id(part): np.ascontiguousarray(draws[:, part]) for part in parts}
-        for part in parts:
-            part.flags.writeable = False
-        self.parts = parts
+        self.n_folds = int(fold.max()) + 1
+        self.rows = {f"held:{k}": np.flatnonzero(fold == k) for k in range(self.n_folds)}
+        self.rows |= {f"fold:{k}": np.flatnonzero((fold >= 0) & (fold != k)) for k in range(self.n_folds)}
+        self.rows |= {"train": np.flatnonzero(fold >= 0), "test": np.flatnonzero(fold < 0)}
+        draws = np.random.default_rng(0).poisson(1.0, (1 + N_REPLICAS, len(fold))).astype(np.float64)
+        draws[0] = 1.0
+        self.draws = {part: np.ascontiguousarray(draws[:, rows]) for part, rows in self.rows.items()}
 
-    def fit(self, model: Mapping[str, Any], rows: NDArray[np.int64], predicted: list[NDArray[np.int64]]) -> list[Array]:
+    def start(self, pool: ThreadPoolExecutor, model: Mapping[str, Any]) -> dict[str, Future[list[Array]]]:
+        """Begin all fits of a model: each predicts its held-out rows, the final one training and test rows."""
+        fits = {f"held:{k}": pool.submit(self.fit, model, f"fold:{k}", [f"held:{k}"]) for k in range(self.n_folds)}
+        return fits | {"final": pool.submit(self.fit, model, "train", ["train", "test"])}
+
+    def fit(self, model: Mapping[str, Any], part: str, predicted: list[str]) -> list[Array]:
         """Train on some rows and predict others."""
         if model["type"] == "xgboost":
-            return self._boost(model["params"], rows, predicted)
+            return self._boost(model["params"], part, predicted)
         module, _, name = model["type"].rpartition(".")
         estimator = getattr(import_module(module), name)(**model["params"])
         if model.get("standardize"):
             pipeline = import_module("sklearn.pipeline")
             estimator = pipeline.make_pipeline(import_module("sklearn.preprocessing").StandardScaler(), estimator)
+        rows = self.rows[part]
         estimator.fit(self.X[rows], self.y[rows])
-        chances = [estimator.predict_proba(self.X[part]) for part in predicted]
+        chances = [estimator.predict_proba(self.X[self.rows[name]]) for name in predicted]
         return [chance[:, 1] if self.n_classes == 2 else chance for chance in chances]
 
-    def _boost(self, params: Mapping[str, Any], rows: NDArray[np.int64], predicted: list[NDArray[np.int64]]) -> list[Array]:
+    def _boost(self, params: Mapping[str, Any], part: str, predicted: list[str]) -> list[Array]:
         xgboost = import_module("xgboost")
         params = dict(params)
         rounds = params.pop("n_estimators", 100)
-        kind = {"objective": "binary:logistic"} if self.n_classes == 2 else {"objective": "multi:softprob", "num_class": self.n_classes}
+        kind: dict[str, Any] = {"objective": "binary:logistic"}
+        if self.n_classes > 2:
+            kind = {"objective": "multi:softprob", "num_class": self.n_classes}
+        rows = self.rows[part]
         matrix = xgboost.QuantileDMatrix(self.X[rows], self.y[rows], nthread=1)
         booster = xgboost.train({**kind, "tree_method": "hist", "nthread": 1, **params}, matrix, rounds)
-        return [booster.inplace_predict(self.X[part]) for part in predicted]
+        return [booster.inplace_predict(self.X[self.rows[name]]) for name in predicted]
 
-    def score(self, part: NDArray[np.int64], prediction: Array) -> dict[str, Array]:
+    def score(self, part: str, prediction: Array) -> dict[str, Array]:
         """Each metric on the rows (first number) and in every replica."""
-        draws, truth = self.draws[id(part)], self.y[part]
+        draws, truth = self.draws[part], self.y[self.rows[part]]
         found = {}
         for name in self.metrics:
             if name == "roc_auc":
@@ -94,9 +102,11 @@ def _per_row(name: str, truth: NDArray[np.int64], prediction: Array) -> Array:
     """Contribution of each row to a mean."""
     chances = np.stack([1 - prediction, prediction], axis=1) if prediction.ndim == 1 else prediction
     if name == "accuracy":
-        return (chances.argmax(axis=1) == truth).astype(np.float64)
+        hits: Array = (chances.argmax(axis=1) == truth).astype(np.float64)
+        return hits
     tiny = np.finfo(np.float32).eps
-    return -np.log(np.clip(chances[np.arange(len(truth)), truth], tiny, 1 - tiny, dtype=np.float64))
+    losses: Array = -np.log(np.clip(chances[np.arange(len(truth)), truth].astype(np.float64), tiny, 1 - tiny))
+    return losses
 
 
 def _auc(positive: NDArray[np.bool_], prediction: Array, draws: Array) -> Array:
@@ -128,16 +138,14 @@ def main() -> None:
     job = Job(content)
     scores: dict[str, Any] = {}
     with ThreadPoolExecutor(content["workers"]) as pool:
-        started = {}
-        for name, model in content["models"].items():
-            fits = [pool.submit(job.fit, model, rows, [held]) for rows, held in job.folds]
-            started[name] = [*fits, pool.submit(job.fit, model, job.train, [job.train, job.test])]
-        for name, (*fits, final) in started.items():
-            held = [job.score(part, fit.result()[0]) for fit, (_, part) in zip(fits, job.folds, strict=True)]
+        started = {name: job.start(pool, model) for name, model in content["models"].items()}
+        for name, fits in started.items():
+            final = fits.pop("final")
+            held = [job.score(part, fit.result()[0]) for part, fit in fits.items()]
             scores[name] = {"selection": summarise(held)}
             print(f"score {name} {scores[name]['selection'][job.metrics[0]][0]:.4f}", flush=True)
-            parts = zip(("train", "test"), (job.train, job.test), final.result(), strict=True)
-            scores[name] |= {group: summarise([job.score(part, predicted)]) for group, part, predicted in parts}
+            for part, predicted in zip(("train", "test"), final.result(), strict=True):
+                scores[name][part] = summarise([job.score(part, predicted)])
     print(json.dumps(scores))
 
 

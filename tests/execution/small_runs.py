@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidml.execution.options import RunOptions
@@ -17,6 +16,7 @@ from rapidml.store.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from rapidml.events import Event
     from rapidml.execution.rows import Rows

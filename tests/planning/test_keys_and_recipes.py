@@ -14,7 +14,6 @@ from tests.planning.plans import Planned, plan_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Planner = Callable[..., Planned]
 

@@ -96,7 +96,7 @@ def test_every_code_has_a_text() -> None:
 def test_the_first_plan_knows_no_rows_yet(recipe: Path, tmp_path: Path) -> None:
     prepared = plan(recipe, tmp_path / "store")
     assert prepared.plan is None
-    assert describe_plan(prepared)["reasons"] == [{"code": "rows_unknown"}]
+    assert [reason["code"] for reason in describe_plan(prepared)["reasons"]] == ["first_run", "rows_unknown"]
 
 
 def test_the_first_run_says_so(recipe: Path, tmp_path: Path) -> None:
@@ -117,7 +117,6 @@ def test_an_unchanged_recipe_has_nothing_to_do(recipe: Path, store: Path) -> Non
         ("name=other",),
         ("notes=a thought",),
         ("dataset.labels={pt: momentum}",),
-        ("dataset.weight=( w )",),
         ("dataset.path=data/*.csv",),
         ("split.seed=0",),
         ("training.balance=classes",),
@@ -162,11 +161,11 @@ def test_a_git_commit_changes_nothing(recipe: Path, store: Path, tmp_path: Path)
 
 EDITS = [
     ("models.bdt.params.max_depth=3", {"bdt": 3}, "models.bdt.params.max_depth", 2, 3, "recipe.yaml:12"),
-    ("models.bdt.params.reg_lambda=2.0", {"bdt": 3}, "models.bdt.params.reg_lambda", None, 2.0, "recipe.yaml:12"),
+    ("models.bdt.params.reg_lambda=2.0", {"bdt": 3}, "models.bdt.params.reg_lambda", None, 2.0, "default"),
     ("models.bdt.early_stopping=3", {"bdt": 3}, "models.bdt.early_stopping", None, 3, "default"),
     ("models.bdt.weights=ignore", {"bdt": 3}, "models.bdt.weights", None, "ignore", "default"),
     ("models.tree.params.max_features=1.0", {"tree": 3}, "models.tree.params.max_features", 1, 1.0, "recipe.yaml:15"),
-    ("models.tree.prepare=[standardize]", {"tree": 3}, "models.tree.prepare", [], ["standardize"], "default"),
+    ("models.tree.prepare=[standardize]", {"tree": 3}, "models.tree.prepare.0", None, "standardize", "default"),
     ("training.balance=none", EVERY, "training.balance", None, "none", "default"),
     ("training.negative_weights=drop", EVERY, "training.negative_weights", "error", "drop", "default"),
 ]
@@ -183,14 +182,13 @@ def test_an_edit_names_its_models_and_its_field(
         assert (reason["code"], reason["field"], reason["old"], reason["new"]) == ("field_changed", field, old, new)
         assert type(reason["new"]) is type(new)
         assert reason["origin"] == "command line"
-        assert reason["was"] == was
+        assert reason["was"] == was.replace("recipe.yaml", str(recipe))
         assert reason["count"] == sum(expected[model] for model in reason["models"])
 
 
 ROW_EDITS = [
     ("seed=1", EVERY, "seed", 0, 1),
     ("split.test=0.2", EVERY, "split.test", 0.25, 0.2),
-    ("split.folds=3", {"bdt": 3, "tree": 3, "bayes": 3}, "split.folds", 2, 3),
     ("dataset.features=[pt, eta]", EVERY, "dataset.features", ["pt", "eta", "mass"], ["pt", "eta"]),
     ("dataset.select=pt > -1", EVERY, "dataset.select", None, "pt > -1"),
     ("dataset.weight=null", EVERY, "dataset.weight", "w", None),
@@ -198,7 +196,9 @@ ROW_EDITS = [
 ]
 
 
-@pytest.mark.parametrize(("override", "expected", "field", "old", "new"), ROW_EDITS, ids=[edit[0] for edit in ROW_EDITS])
+@pytest.mark.parametrize(
+    ("override", "expected", "field", "old", "new"), ROW_EDITS, ids=[edit[0] for edit in ROW_EDITS]
+)
 def test_an_edit_of_the_rows_is_explained_when_they_are_read(
     recipe: Path, store: Path, tmp_path: Path, override: str, expected: dict[str, int], field: str, old: Any, new: Any
 ) -> None:
@@ -213,9 +213,24 @@ def test_an_edit_of_the_rows_is_explained_when_they_are_read(
 def test_the_same_edit_in_the_file_names_its_line(recipe: Path, store: Path) -> None:
     edited = write(recipe.parent / "edited.yaml", RECIPE.replace("max_depth: 2}", "max_depth: 5}"))
     (reason,) = list_reasons(edited, store)
-    assert (reason["origin"], reason["was"]) == ("edited.yaml:12", "recipe.yaml:12")
+    assert (reason["origin"], reason["was"]) == (f"{edited}:12", f"{recipe}:12")
     lines = plan_lines(plan(edited, store))
-    assert any("models.bdt.params.max_depth 2 -> 5 (edited.yaml:12; was recipe.yaml:12)" in line for line in lines)
+    assert any(f"models.bdt.params.max_depth 2 -> 5 ({edited}:12; was {recipe}:12)" in line for line in lines)
+
+
+def test_an_expression_in_other_words_fits_nothing(recipe: Path, store: Path, tmp_path: Path) -> None:
+    result = run(recipe, copy_store(store, tmp_path / "store"), "dataset.weight=( w )")
+    assert (result["fits"]["trained"], result["fits"]["stored"]) == (0, 9)
+
+
+@pytest.mark.parametrize(("override", "trained"), [("split.folds=3", 9), ("split={test: 0.25, valid: 0.3}", 3)])
+def test_other_folds_are_all_fitted(recipe: Path, store: Path, tmp_path: Path, override: str, trained: int) -> None:
+    """The final fit on all training rows is shared; with a validation part there is none."""
+    own = copy_store(store, tmp_path / "store")
+    edited, fresh = run(recipe, own, override), run(recipe, tmp_path / "fresh", override)
+    assert edited["fits"]["trained"] == trained
+    assert list_model_files(own, edited) == list_model_files(tmp_path / "fresh", fresh)
+    assert edited["models"]["bdt"]["selection"] == fresh["models"]["bdt"]["selection"]
 
 
 def test_another_metric_is_computed_from_stored_predictions(recipe: Path, store: Path, tmp_path: Path) -> None:
@@ -250,10 +265,8 @@ def test_changed_data(recipe: Path, store: Path, tmp_path: Path) -> None:
     assert announced["fits"]["to_train"] == 9
 
 
-@pytest.mark.parametrize(("kind", "fits"), [("models", 1), ("predictions", 1)])
-def test_an_object_that_is_gone(
-    recipe: Path, store: Path, result: dict[str, Any], tmp_path: Path, kind: str, fits: int
-) -> None:
+@pytest.mark.parametrize("kind", ["models", "predictions"])
+def test_an_object_that_is_gone(recipe: Path, store: Path, result: dict[str, Any], tmp_path: Path, kind: str) -> None:
     own = copy_store(store, tmp_path / "store")
     key = result["models"]["bdt"]["keys"]["fold:1"]
     if kind == "predictions":
@@ -261,7 +274,7 @@ def test_an_object_that_is_gone(
         assert prepared.plan is not None
         key = next(fit.predictions[0].key for fit in prepared.plan.fits if fit.key == key)
     shutil.rmtree(own / "objects" / kind / key[:2] / key)
-    assert to_fit(plan(recipe, own)) == {"bdt": fits}
+    assert to_fit(plan(recipe, own)) == {"bdt": 1}
     assert [(reason["code"], reason["count"]) for reason in list_reasons(recipe, own)] == [("object_gone", 1)]
     again = run(recipe, own)
     assert (again["run"], again["fits"]["trained"], again["fits"]["stored"]) == (result["run"], 1, 8)
@@ -291,10 +304,11 @@ def test_what_was_never_finished(recipe: Path, store: Path, result: dict[str, An
 
 
 def test_what_failed_before(recipe: Path, tmp_path: Path) -> None:
-    override = "models={bad: {type: sklearn.svm.NuSVC, params: {nu: 0.999}}, bayes: sklearn.naive_bayes.GaussianNB}"
-    failed = run(recipe, tmp_path / "store", override)
+    models = "models={bad: {type: sklearn.svm.NuSVC, params: {nu: 0.999}}, bayes: sklearn.naive_bayes.GaussianNB}"
+    override = (models, "dataset.weight=null")
+    failed = run(recipe, tmp_path / "store", *override)
     assert failed["fits"] == {"trained": 3, "stored": 0, "failed": 3, "pruned": 0, "collapsed": 0}
-    reasons = list_reasons(recipe, tmp_path / "store", override)
+    reasons = list_reasons(recipe, tmp_path / "store", *override)
     assert [(r["code"], r["models"], r["count"]) for r in reasons] == [("failed_before", ["bad"], 3)]
 
 

@@ -7,7 +7,7 @@ of a row set.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,7 @@ class Table:
     columns: Mapping[str, StoredColumn]
     n_dropped: int = 0
     n_null: int = 0
+    _opened: dict[str, Column] = field(default_factory=dict, repr=False, compare=False)
 
     def has(self, key: str) -> bool:
         """Whether a column was read, even if it turned out to be unusable."""
@@ -84,6 +85,11 @@ class Table:
         Raises:
             KeyError: It was not read, or is left out.
         """
+        if key not in self._opened:
+            self._opened[key] = self._open(key)
+        return self._opened[key]
+
+    def _open(self, key: str) -> Column:
         import numpy as np
 
         from rapidml.dataset.frame import Column

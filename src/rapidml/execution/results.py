@@ -29,6 +29,7 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
     resolved = plan.resolved
     failed = [fit for fit in plan.fits if fit.key in facts and facts[fit.key].state == "failed"]
     missing = [fit for fit in plan.fits if fit.key not in facts]
+    unscored = [step for step in plan.evaluations if step.key in facts and facts[step.key].state == "failed"]
     models = {name: _model(name, plan, facts) for name in (*resolved.models, BASELINE)}
     baseline = models.pop(BASELINE)
     chosen, texts, beats_baseline = _compare(plan, facts)
@@ -39,7 +40,7 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
     return {
         "run": run,
         "name": name,
-        "state": "finished" if not failed and not missing else "failed" if failed else "interrupted",
+        "state": "failed" if failed or unscored else "interrupted" if missing else "finished",
         "fits": {
             "trained": trained,
             "stored": len(plan.fits) - trained - len(failed) - len(missing),
@@ -57,7 +58,7 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
         "models": models,
         "baseline": baseline,
         "beats_baseline": beats_baseline,
-        "errors": _errors(failed, facts),
+        "errors": _errors([*failed, *unscored], facts),
         "warnings": _warnings(plan, facts),
     }
 
@@ -149,7 +150,7 @@ def _errors(failed: Sequence[Any], facts: Mapping[str, Fact]) -> list[dict[str, 
     return [
         {
             "model": fit.model,
-            "part": fit.part,
+            "part": fit.part if hasattr(fit, "part") else f"{fit.stage} scores",
             "error": facts[fit.key].error,
             "traceback": facts[fit.key].payload.get("traceback"),
         }

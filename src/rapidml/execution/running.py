@@ -106,7 +106,7 @@ def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
     plan = make_plan(resolve(prepared.checked, reading.request, reading.profile), facts)
     reference = prepared.reference
     if reference is not None:
-        stored = facts.find_facts(reference.keys)
+        stored = facts.store.find_facts(reference.keys, stored=False)
         failed = frozenset(key for key, fact in stored.items() if fact.state == "failed")
         finished = frozenset(key for key, fact in stored.items() if fact.state == "finished")
         reference = replace(reference, failed=failed, finished=finished)
@@ -221,7 +221,7 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     try:
         prepared = _with_plan(replace(prepared, reading=_read(session, prepared)), facts)
         assert prepared.plan is not None
-        session.store.runs.update(session.run, _run_content(prepared))
+        session.store.runs.update(session.run, {**_run_content(prepared), "began": time.time()})
         session.announce(Event("run_started", name=prepared.name, data=describe_plan(prepared)))
         schedule = Schedule(session, prepared.plan, rows_request_of(session, prepared), facts)
         schedule.run()

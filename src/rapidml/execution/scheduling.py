@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from rapidml.execution.outcome import Outcome
 from rapidml.execution.tasks import FitJob, evaluate_task, fit_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from distributed import Future
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rapidml.planning.steps import EvaluateStep, FitStep, Plan
 
 Step = Any
+AHEAD = 3
+"""Tasks handed over for each worker: one runs, the others are there when it ends."""
 
 
 class Schedule:
@@ -39,12 +42,14 @@ class Schedule:
         self.plan = plan
         self.request = request
         self.known = known
-        self.done: set[str] = {fit.key for fit in plan.fits if fit.state == "stored"}
-        self.failed: set[str] = set()
-        self.waiting: list[tuple[set[str], Step]] = []
-        self.elsewhere: list[FitStep] = []
-        self.running: dict[Future[Any], Step] = {}
         self.trained = 0
+        self.ready: deque[Step] = deque()
+        self.running: dict[Future[Any], Step] = {}
+        self.elsewhere: list[FitStep] = []
+        self._fit_of = {prediction.key: fit.key for fit in plan.fits for prediction in fit.predictions}
+        self._needs: dict[str, set[str]] = {}
+        self._waiting: dict[str, list[Step]] = {}
+        self._rivals: dict[str, str] = {}
 
     def run(self) -> None:
         """Do every step of the plan that is not stored; failed fits are recorded and the others go on."""
@@ -54,18 +59,57 @@ class Schedule:
         evaluations = [step for step in self.plan.evaluations if step.state == "to_do"]
         if not fits and not evaluations:
             return
-        cells = float(sum(self._cells(fit) for fit in fits))
-        self.session.need(max(1, len(fits) or len(evaluations)), cells)
-        self.waiting = [(self._needs(step), step) for step in (*fits, *evaluations)]
-        completed = as_completed(loop=self.session.workers.client.loop)
-        self._start_ready(completed.add)
-        while self.running or self.elsewhere:
+        self._rivals = self.session.find_rivals()
+        workers = self.session.need(max(1, len(fits) or len(evaluations)), float(sum(self._cells(fit) for fit in fits)))
+        self._arrange(fits, evaluations)
+        completed = as_completed(loop=workers.client.loop, with_results=True, raise_errors=False)
+        while self.ready or self.running or self.elsewhere:
+            self._hand_over(completed.add, AHEAD * workers.count)
             if not self.running:
-                self._wait_elsewhere(completed.add)
+                self._wait_elsewhere()
                 continue
-            future = next(completed)
-            self._finish(self.running.pop(future), future)
-            self._start_ready(completed.add)
+            for future, result in completed.next_batch(block=True):
+                self._finish(self.running.pop(future), _read_result(future, result))
+
+    def _arrange(self, fits: Sequence[FitStep], evaluations: Sequence[EvaluateStep]) -> None:
+        """Which step waits for which fits."""
+        open_keys = {fit.key for fit in fits}
+        steps: list[Step] = [*fits, *evaluations]
+        for step in steps:
+            keys = step.rounds_from if is_fit(step) else (self._fit_of[p.key] for p in step.predictions)
+            needs = open_keys.intersection(keys)
+            if not needs:
+                self.ready.append(step)
+                continue
+            self._needs[step.key] = needs
+            for key in needs:
+                self._waiting.setdefault(key, []).append(step)
+
+    def _hand_over(self, add: Callable[[Future[Any]], Any], limit: int) -> None:
+        """Give ready steps to workers, as many as they can begin soon."""
+        while self.ready and len(self.running) < limit:
+            step = self.ready.popleft()
+            if step.key in self._rivals:
+                self.elsewhere.append(step)
+                continue
+            future = self._submit_fit(step) if is_fit(step) else self._submit_evaluation(step)
+            self.running[future] = step
+            add(future)
+
+    def _release(self, key: str, *, is_done: bool) -> None:
+        """Let the steps go on that waited for a fit; without it they are given up."""
+        for step in self._waiting.pop(key, []):
+            if not is_done:
+                self._needs.pop(step.key, None)
+                self._release(step.key, is_done=False)
+            elif step.key in self._needs:
+                self._needs[step.key].discard(key)
+                if not self._needs[step.key]:
+                    del self._needs[step.key]
+                    if is_fit(step):
+                        self.ready.append(step)
+                    else:
+                        self.ready.appendleft(step)
 
     def _adopt(self, fit: FitStep) -> bool:
         """Record a fit whose objects are all stored but whose lines were lost with the driver."""
@@ -77,41 +121,16 @@ class Schedule:
             return False
         for manifest in found:
             self.session.record(Outcome.from_manifest(manifest))
-        self.done.add(fit.key)
         return True
 
     def _cells(self, fit: FitStep) -> int:
         profile = self.plan.resolved.profile
         return profile.n_training * max(1, len(profile.features)) * max(1, (fit.spec.rounds or 100) // 20)
 
-    def _needs(self, step: Step) -> set[str]:
-        if hasattr(step, "part"):
-            return set(step.rounds_from)
-        keys = {prediction.key for prediction in step.predictions}
-        return {fit.key for fit in self.plan.fits if keys & {prediction.key for prediction in fit.predictions}}
-
-    def _start_ready(self, add: Callable[[Future[Any]], Any]) -> None:
-        still: list[tuple[set[str], Step]] = []
-        for needs, step in self.waiting:
-            if needs & self.failed:
-                self.failed.add(step.key)
-            elif needs <= self.done:
-                self._start(step, add)
-            else:
-                still.append((needs, step))
-        self.waiting = still
-
-    def _start(self, step: Step, add: Callable[[Future[Any]], Any]) -> None:
-        if hasattr(step, "part") and not self.session.claim(step.key):
-            self.elsewhere.append(step)
-            return
-        if hasattr(step, "part") and self.known.find_finished([step.key]):  # by another run, just before the claim
-            self.session.release(step.key, is_finished=True)
-            self.done.add(step.key)
-            return
-        future = self._submit_fit(step) if hasattr(step, "part") else self._submit_evaluation(step)
-        self.running[future] = step
-        add(future)
+    def _find_stored(self, fits: Sequence[FitStep]) -> set[str]:
+        """Keys of the fits that are stored with all their predictions."""
+        finished = self.known.find_finished([key for fit in fits for key in _keys_of(fit)])
+        return {fit.key for fit in fits if all(key in finished for key in _keys_of(fit))}
 
     def _submit_fit(self, step: FitStep) -> Future[Any]:
         resolved = self.plan.resolved
@@ -132,23 +151,19 @@ class Schedule:
         rounds = sorted(int(facts[key].payload["best_round"]) for key in step.rounds_from)
         return rounds[(len(rounds) - 1) // 2]
 
-    def _finish(self, step: Step, future: Future[Any]) -> None:
-        outcomes = _collect(future, step)
+    def _finish(self, step: Step, result: list[Outcome] | BaseException) -> None:
+        outcomes = _describe_loss(step, result) if isinstance(result, BaseException) else result
         for outcome in outcomes:
             self.session.record(outcome)
         first = outcomes[0]
-        kind = "fit" if hasattr(step, "part") else "evaluate"
-        name = step.title if kind == "fit" else step.model
+        name = step.title if is_fit(step) else step.model
         if first.error is not None:
-            self.failed.add(step.key)
-            self.session.announce(Event("step_failed", kind, step.key, name, {"error": first.error}))
+            self.session.announce(Event("step_failed", first.kind, step.key, name, {"error": first.error}))
         else:
-            self.done.add(step.key)
-            self.trained += kind == "fit"
+            self.trained += is_fit(step)
             data = {"seconds": first.seconds, **self._score(first)}
-            self.session.announce(Event("step_finished", kind, step.key, name, data))
-        if kind == "fit":
-            self.session.release(step.key, is_finished=first.error is None)
+            self.session.announce(Event("step_finished", first.kind, step.key, name, data))
+        self._release(step.key, is_done=first.error is None)
 
     def _score(self, outcome: Outcome) -> dict[str, Any]:
         """The selection score of an evaluation, for the table that grows."""
@@ -157,26 +172,42 @@ class Schedule:
         score = outcome.payload["selection"][self.plan.resolved.rank_by]
         return {"score": {part: score[part] for part in ("value", "low", "high")}}
 
-    def _wait_elsewhere(self, add: Callable[[Future[Any]], Any]) -> None:
-        """Only fits that another run is computing are left: take its results, or take over when it stands still."""
+    def _wait_elsewhere(self) -> None:
+        """Only fits that another run is computing are left: take its results, or take over when its driver is gone."""
         time.sleep(0.2)  # polls another process's files; there is nothing to wait on
-        finished = self.known.find_finished([fit.key for fit in self.elsewhere])
+        stored = self._find_stored(self.elsewhere)
+        alive = {run for run in set(self._rivals.values()) if self.session.store.is_alive(run)}
         waiting, self.elsewhere = self.elsewhere, []
         for fit in waiting:
-            if fit.key in finished:
-                self.done.add(fit.key)
+            if fit.key in stored:
+                self._release(fit.key, is_done=True)
+            elif self._rivals[fit.key] in alive:
+                self.elsewhere.append(fit)
             else:
-                self._start(fit, add)
-        self._start_ready(add)
+                del self._rivals[fit.key]
+                self.ready.append(fit)
 
 
-def _collect(future: Future[Any], step: Step) -> list[Outcome]:
-    """Outcomes of a task; a worker that died or a bug of ours is an outcome too."""
-    try:
-        result = future.result()
-    except Exception as error:  # noqa: BLE001  (whatever a lost worker raises: the other steps go on)
-        text = f"{type(error).__name__}: {error}"
-        payload = {"model": step.model, "part": getattr(step, "part", ""), "traceback": traceback.format_exc()}
-        kind = "fit" if hasattr(step, "part") else "evaluate"
-        return [Outcome(step.key, kind, payload, error=text)]
+def is_fit(step: Step) -> bool:
+    """Whether a step is a fit, not an evaluation."""
+    return hasattr(step, "part")
+
+
+def _keys_of(fit: FitStep) -> list[str]:
+    return [fit.key, *(prediction.key for prediction in fit.predictions)]
+
+
+def _read_result(future: Future[Any], result: Any) -> list[Outcome] | BaseException:
+    """What a task returned or raised; a worker that died is an exception too."""
+    if future.status == "error":
+        error: BaseException = result[1]
+        return error
     return result if isinstance(result, list) else [result]
+
+
+def _describe_loss(step: Step, error: BaseException) -> list[Outcome]:
+    """The outcome of a task that never returned: its worker died, or a bug of ours."""
+    trace = "".join(traceback.format_exception(error))
+    payload = {"model": step.model, "part": getattr(step, "part", ""), "traceback": trace}
+    kind = "fit" if is_fit(step) else "evaluate"
+    return [Outcome(step.key, kind, payload, error=f"{type(error).__name__}: {error}")]

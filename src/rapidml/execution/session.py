@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import uuid
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rapidml.execution.options import RunOptions
     from rapidml.execution.outcome import Outcome
     from rapidml.store.store import Store
-    from rapidml.store.work import Claim
 
 SMALL_WORK = 30_000_000
 """Cells (rows x features x fits) up to which starting worker processes costs more than it gains."""
@@ -47,7 +47,6 @@ class Session:
         self.facts: dict[str, Fact] = {}
         self.versions = list_versions()
         self.attempt = store.start_attempt(run)
-        self._claims: dict[str, Claim] = {}
         self._workers: Workers | None = None
         self._closing = contextlib.ExitStack()
 
@@ -57,8 +56,6 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for key in list(self._claims):
-            self.release(key, is_finished=False)
         if not isinstance(error, KeyboardInterrupt):
             self._closing.close()
 
@@ -85,21 +82,16 @@ class Session:
         self.facts[fact.key] = fact
         return fact
 
-    def claim(self, key: str) -> bool:
-        """Whether this run may compute a key; no if another live run is at it."""
-        from rapidml.store.work import Claim
-
-        claim = self.attempt.claim(key)
-        if isinstance(claim, Claim):
-            self._claims[key] = claim
-            return True
-        return False
-
-    def release(self, key: str, *, is_finished: bool) -> None:
-        """Let a claimed key go."""
-        claim = self._claims.pop(key, None)
-        if claim is not None:
-            claim.release(is_finished=is_finished)
+    def find_rivals(self) -> dict[str, str]:
+        """Keys that live runs were going to compute before this one planned: key to run."""
+        found = {}
+        began = self.store.runs.load(self.run)["began"]
+        for record in self.store.index.find_runs("state", "running"):
+            if record.id != self.run and self.store.is_alive(record.id):
+                other = self.store.runs.load(record.id)
+                if (other.get("began", math.inf), record.id) < (began, self.run):
+                    found.update(dict.fromkeys(other["keys"], record.id))
+        return found
 
     @property
     def workers(self) -> Workers:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rapidml.errors import ExtraNotInstalled, ModelError
 from rapidml.models.adapter import Complaint
 from rapidml.models.parameters import ParameterList, read_list
+from rapidml.models.versions import find_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,14 +124,8 @@ class BoostedTrees:
 
     def versions(self) -> dict[str, str]:
         """Version of whichever distribution brings XGBoost."""
-        from importlib.metadata import PackageNotFoundError, version
-
-        for distribution in ("xgboost", "xgboost-cpu"):
-            try:
-                return {"xgboost": version(distribution)}
-            except PackageNotFoundError:
-                continue
-        return {}
+        found = find_versions(("xgboost", "xgboost-cpu"))
+        return {"xgboost": next(iter(found.values()))} if found else {}
 
     def fit(
         self,

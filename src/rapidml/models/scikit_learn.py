@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
 from rapidml.models.parameters import ParameterList, read_list
+from rapidml.models.versions import find_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,12 +83,7 @@ class ScikitLearn:
 
     def versions(self) -> dict[str, str]:
         """Version of scikit-learn, and of skops, which stores its models."""
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            return {"scikit-learn": version("scikit-learn"), "skops": version("skops")}
-        except PackageNotFoundError:
-            return {}
+        return find_versions(("scikit-learn", "skops"))
 
     def fit(
         self,
@@ -113,7 +109,7 @@ class ScikitLearn:
         target = rows.target if task.kind == "regression" else rows.target.astype(np.int64)
         weight = {} if rows.weight is None else {"sample_weight": rows.weight}
         try:
-            with limit_threads(threads if self._about["threads"] == "openmp" else 1):
+            with limit_threads(threads if self._about["threads"] == "openmp" else 1, self.name):
                 estimator.fit(make_matrix(rows.features, np.float64), target, **weight)
         except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
             raise ModelError(f"{self.name}: {error}") from error
@@ -173,7 +169,7 @@ class Estimator:
 
         about = read_list("scikit_learn")["classes"][self.name]
         matrix = make_matrix(features, np.float64)
-        with limit_threads(threads if about["threads"] == "openmp" else 1):
+        with limit_threads(threads if about["threads"] == "openmp" else 1, self.name):
             if about["threads"] == "jobs":
                 self.estimator.set_params(n_jobs=1)
                 predicted = map_rows(self._predict_matrix, matrix, threads)

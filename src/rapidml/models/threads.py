@@ -8,6 +8,7 @@ one process share it: it is set when the first begins and put back when the last
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+    from threadpoolctl import ThreadpoolController
 
 
 class _SharedLimit:
@@ -25,13 +27,11 @@ class _SharedLimit:
         self._users = 0
         self._limit: Any = None
 
-    def enter(self) -> None:
-        from threadpoolctl import threadpool_limits
-
+    def enter(self, controller: ThreadpoolController) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._limit = threadpool_limits(1, user_api="blas")
+                self._limit = controller.limit(limits=1, user_api="blas")
 
     def leave(self) -> None:
         with self._lock:
@@ -43,14 +43,26 @@ class _SharedLimit:
 _blas = _SharedLimit()
 
 
-@contextmanager
-def limit_threads(openmp: int) -> Iterator[None]:
-    """One BLAS thread, and a number of OpenMP threads (the latter for the calling thread alone)."""
-    from threadpoolctl import threadpool_limits
+@lru_cache(maxsize=128)
+def _find_pools(type_name: str) -> ThreadpoolController:  # noqa: ARG001  (what is loaded depends on it)
+    """The thread pools of the libraries in this process, looked for once a type: that takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
 
-    _blas.enter()
+    return ThreadpoolController()
+
+
+@contextmanager
+def limit_threads(openmp: int, type_name: str) -> Iterator[None]:
+    """One BLAS thread, and a number of OpenMP threads (the latter for the calling thread alone).
+
+    Args:
+        openmp: Number of OpenMP threads.
+        type_name: Type of model that computes inside; its libraries are loaded.
+    """
+    controller = _find_pools(type_name)
+    _blas.enter(controller)
     try:
-        with threadpool_limits(openmp, user_api="openmp"):
+        with controller.limit(limits=openmp, user_api="openmp"):
             yield
     finally:
         _blas.leave()

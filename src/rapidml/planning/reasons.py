@@ -51,7 +51,10 @@ class Reference:
 
 
 def list_changes(reference: Reference, values: Mapping[str, Any], origins: Mapping[str, str]) -> list[Reason]:
-    """Every field whose value differs from the reference's, in order of the new recipe."""
+    """Every field whose value differs from the reference's, in order of the new recipe.
+
+    A list or mapping that was empty, or is now, is passed over: its items are told one by one.
+    """
     names = [*values, *(name for name in reference.values if name not in values)]
     return [
         Reason(
@@ -63,8 +66,12 @@ def list_changes(reference: Reference, values: Mapping[str, Any], origins: Mappi
             was=_origin(reference.origins, name),
         )
         for name in names
-        if reference.values.get(name) != values.get(name)
-        or type(reference.values.get(name)) is not type(values.get(name))
+        if (name in values or reference.values[name] not in ([], {}))
+        and (name in reference.values or values[name] not in ([], {}))
+        and (
+            reference.values.get(name) != values.get(name)
+            or type(reference.values.get(name)) is not type(values.get(name))
+        )
     ]
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rapidml.dataset.columns import TableRequest
     from rapidml.dataset.profile import Profile
     from rapidml.planning.checking import Checked
+    from rapidml.recipe.schema import Split
 
 
 def resolve(checked: Checked, request: TableRequest, profile: Profile) -> Resolved:
@@ -46,5 +47,12 @@ def resolve(checked: Checked, request: TableRequest, profile: Profile) -> Resolv
         rank_by=rank_by,
         metrics=metrics,
         models={name: resolve_model(entry, task) for name, entry in recipe.models.items()},
-        n_folds=profile.n_folds,
+        n_folds=_count_folds(recipe.split, profile),
     )
+
+
+def _count_folds(split: Split, profile: Profile) -> int:
+    """Number of folds: as written, or as many as the expression has values. A profile serves any number of folds."""
+    if split.valid is not None:
+        return 0
+    return split.folds if isinstance(split.folds, int) else profile.n_folds

@@ -128,12 +128,12 @@ class Index:
         return found[skip:] if limit is None else found[skip : skip + limit]
 
     def find_runs(self, column: str, value: str) -> list[RunRecord]:
-        """Runs with this ``id``, ``name``, ``digest``, ``dataset`` or ``prefix`` of the id, the newest first.
+        """Runs by ``id``, ``name``, ``digest``, ``dataset``, ``state`` or ``prefix`` of the id, the newest first.
 
         Raises:
             ValueError: There is no such column.
         """
-        if column not in {"id", "name", "digest", "dataset", "prefix"}:
+        if column not in {"id", "name", "digest", "dataset", "state", "prefix"}:
             raise ValueError(f"runs are not found by {column}")
         condition = "id >= ? AND id < ? || 'zzzzzzzz'" if column == "prefix" else f"{column} = ?"
         values = (value, value) if column == "prefix" else (value,)
