@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -52,11 +53,13 @@ class Finished:
 
     Attributes:
         seconds: Wall-clock time of the process.
+        processor: Processor time of the process and of those it waited for, user and system, seconds.
         began: When it was started, seconds since 1970.
         lines: What it printed: seconds after the start, and the line.
     """
 
     seconds: float
+    processor: float
     began: float
     lines: tuple[tuple[float, str], ...]
 
@@ -151,6 +154,7 @@ def run_once(command: Command) -> Finished:
     if command.before is not None:
         command.before()
     with tempfile.TemporaryFile("w+") as errors:
+        used = _children()
         began, start = time.time(), time.perf_counter()
         process = subprocess.Popen(
             command.arguments,
@@ -168,7 +172,13 @@ def run_once(command: Command) -> Finished:
         if code:
             errors.seek(0)
             raise RuntimeError(f"{' '.join(command.arguments)} ended with {code}:\n{errors.read()[-2000:]}")
-    return Finished(seconds, began, lines)
+    return Finished(seconds, _children() - used, began, lines)
+
+
+def _children() -> float:
+    """Processor time of all processes that were waited for, seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _environment(command: Command) -> dict[str, str]:

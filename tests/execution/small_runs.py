@@ -155,3 +155,13 @@ def edit_json(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def open_for(store: Path) -> Store:
     """The store, opened."""
     return open_store(store, create=False)
+
+
+def assert_nothing_computed_twice(facts: Sequence[Fact]) -> None:
+    """Every step was finished once; a line may stand there again if it was made from the object alone."""
+    finished: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.is_finished:
+            first = finished.setdefault(fact.key, fact)
+            is_adopted = (fact.seconds, fact.payload, fact.objects) == (first.seconds, first.payload, first.objects)
+            assert is_adopted, f"{fact.kind} {fact.key} by attempts {first.attempt} and {fact.attempt}"

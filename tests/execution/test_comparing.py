@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> list[rapidml.Run]:
     """The recipe, with deeper trees, and on other rows."""
-    edits = ([], ["models.bdt.params.max_depth=4"], ["dataset.select=pt > -1"], ["seed=3"])
+    edits: tuple[list[str], ...] = ([], ["models.bdt.params.max_depth=4"], ["dataset.select=pt > -1"], ["seed=3"])
     return [rapidml.run(rapidml.load_recipe(folder / "recipe.yaml", edit), store=folder / "store") for edit in edits]
 
 
@@ -62,7 +62,7 @@ def test_models_of_one_run(folder: Path, runs: list[rapidml.Run]) -> None:
     first = runs[0]
     result = rapidml.compare([first.model("bdt"), first.model("bayes")], store=folder / "store").result
     assert result["note"] is None
-    assert [entry["against"] for entry in result["entries"]][0] == "best"
+    assert result["entries"][0]["against"] == "best"
     values = [entry["value"] for entry in result["entries"]]
     assert values == sorted(values, reverse=True)
     second = result["entries"][1]

@@ -173,8 +173,8 @@ def test_blas_threads_are_limited_and_given_back() -> None:
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
     with threadpool_limits(2, user_api="blas"):
-        with limit_threads(2):
-            with limit_threads(1):
+        with limit_threads(2, "test"):
+            with limit_threads(1, "test"):
                 assert blas() == {1}
             assert blas() == {1}
         assert blas() == {2}

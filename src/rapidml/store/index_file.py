@@ -81,6 +81,11 @@ class IndexFile:
             if connection is not None and self._process == os.getpid():
                 connection.close()
 
+    def __del__(self) -> None:
+        connection = self.__dict__.get("_connection")
+        if connection is not None and self._process == os.getpid():
+            connection.close()
+
     def _open(self) -> sqlite3.Connection:
         if self._process != os.getpid():  # a connection must not cross a fork
             self._connection, self._process = None, os.getpid()
@@ -228,7 +233,11 @@ def _connect(path: str) -> sqlite3.Connection:
     import sqlite3
 
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
