@@ -34,7 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> list[rapidml.Run]:
     """The recipe, with deeper trees, and on other rows."""
-    edits: tuple[list[str], ...] = ([], ["models.bdt.params.max_depth=4"], ["dataset.select=pt > -1"], ["seed=3"])
+    edits: tuple[list[str], ...] = (
+        [],
+        ["models.bdt.params.max_depth=4"],
+        ["dataset.select=pt > -1"],
+        ["seed=3"],
+        ["dataset.weight=w"],
+    )
     return [rapidml.run(rapidml.load_recipe(folder / "recipe.yaml", edit), store=folder / "store") for edit in edits]
 
 
@@ -85,7 +91,21 @@ def test_runs_on_the_same_rows(folder: Path, runs: list[rapidml.Run]) -> None:
     assert runs[0].id in str(comparison)
 
 
-@pytest.mark.parametrize("other", [2, 3])
+def test_only_runs_on_the_same_rows_tell_of_the_run_before(runs: list[rapidml.Run]) -> None:
+    told = [list(run.result["against_run_before"]) for run in runs]
+    assert told == [[], ["bdt"], [], [], []]
+
+
+def test_a_renamed_model_is_compared_by_its_new_name(folder: Path, runs: list[rapidml.Run]) -> None:
+    renamed = write(folder / "renamed.yaml", RECIPE.replace("  bdt:", "  trees:"))
+    run = rapidml.run(renamed, store=folder / "renamed")
+    again = rapidml.run(folder / "recipe.yaml", store=folder / "renamed")
+    assert (again.result["fits"]["trained"], again.result["fits"]["stored"]) == (0, 6)
+    compared = rapidml.compare([run.model("trees"), again.model("bdt")], store=folder / "renamed").result
+    assert [entry["difference"]["value"] for entry in compared["entries"]] == [0, 0]
+
+
+@pytest.mark.parametrize("other", [2, 3, 4])
 def test_runs_on_different_rows_say_so(folder: Path, runs: list[rapidml.Run], other: int) -> None:
     comparison = rapidml.compare([runs[0], runs[other]], store=folder / "store")
     assert "different rows" in comparison.result["note"]

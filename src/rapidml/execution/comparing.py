@@ -9,10 +9,13 @@ from rapidml.errors import RapidmlError
 from rapidml.execution.listing import load_result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rapidml.evaluate.scores import Score
     from rapidml.store.store import Store
+
+DIFFERENT_ROWS = "the runs score different rows or weights: their differences are paired only where row ids agree"
+_ROWS = ("split.", *(f"dataset.{name}" for name in ("select", "id", "weight", "classes", "test", "target", "positive")))
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ def compare_runs(store: Store, names: Sequence[str], metric: str | None = None) 
                 },
             }
         )
-    same_rows = len({_rows_of(store, entry.run) for entry in entries}) == 1
-    note = None if same_rows else "the runs score different rows: their differences are paired only where row ids agree"
+    same_rows = len({rows_of(store, entry.run) for entry in entries}) == 1
+    note = None if same_rows else DIFFERENT_ROWS
     return {"metric": metric, "balanced": best.result["balanced"], "entries": listed, "note": note}
 
 
@@ -96,26 +99,36 @@ def _load(store: Store, name: str) -> tuple[dict[str, Any], str]:
 
 
 def _entry(store: Store, result: dict[str, Any], model: str, metric: str) -> Entry:
-    score = find_score(store, result["run"], model, metric)
+    score = find_score(store, result, model, metric)
     if score is None:
         known = ", ".join(result["metrics"])
         raise RapidmlError(f"{result['run']}/{model} has no score in {metric}; it has {known}")
     return Entry(result["run"], result["name"], model, result, score)
 
 
-def find_score(store: Store, run: str, model: str, metric: str) -> Score | None:
-    """Selection score of a model of a run, with its replicas; None if it has none."""
+def find_score(store: Store, result: Mapping[str, Any], model: str, metric: str) -> Score | None:
+    """Selection score of a model of a run, with its replicas; None if it has none.
+
+    Args:
+        store: The store.
+        result: Result of the run.
+        model: Name of the model, or ``dummy``.
+        metric: Name of the metric.
+    """
     from rapidml.evaluate.scores import Score
 
-    for fact in store.find_facts(store.runs.load(run)["keys"], stored=False).values():
-        payload = fact.payload
-        if fact.kind == "evaluate" and payload.get("model") == model and metric in payload.get("selection", {}):
-            return Score.from_json(payload["selection"][metric])
-    return None
+    entry = result["models"][model] if model in result["models"] else result["baseline"]
+    key = entry["evaluations"].get("selection", "")  # not by the fact's model: under any name it is one fact
+    fact = store.find_facts([key], stored=False).get(key)
+    if fact is None or metric not in fact.payload.get("selection", {}):
+        return None
+    return Score.from_json(fact.payload["selection"][metric])
 
 
-def _rows_of(store: Store, run: str) -> str:
-    """What decides the rows a run scores: its dataset and its split."""
+def rows_of(store: Store, run: str) -> str:
+    """What decides the rows a run scores and their weights: its dataset and its split."""
     content = store.runs.load(run)
-    values = {k: v for k, v in content["values"].items() if k.startswith(("split.", "seed", "dataset.select"))}
-    return repr((content["dataset"], sorted(values.items(), key=str)))
+    values = content["values"]
+    kept = {name: value for name, value in values.items() if name.startswith(_ROWS) and not name.endswith(".path")}
+    kept["split.seed"] = values["seed"] if values.get("split.seed") is None else values["split.seed"]
+    return repr((content["dataset"], sorted(kept.items(), key=str)))

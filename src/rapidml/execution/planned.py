@@ -25,7 +25,7 @@ def plan_lines(prepared: Prepared) -> list[str]:
     lines = [f"read      {read}    {profile.n_rows:,} rows x {len(profile.features)} features"]
     rows = []
     for model in plan.resolved.models:
-        own = [fit for fit in plan.fits if fit.model == model]
+        own = plan.fits_by_model[model]
         to_do = sum(fit.state == "to_do" for fit in own)
         why = [reason_text(reason) for reason in plan.reasons if not reason.models or model in reason.models]
         stored = f", {len(own) - to_do} stored" if len(own) - to_do else ""

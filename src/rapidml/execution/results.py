@@ -30,7 +30,11 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
     failed = [fit for fit in plan.fits if fit.key in facts and facts[fit.key].state == "failed"]
     missing = [fit for fit in plan.fits if fit.key not in facts]
     unscored = [step for step in plan.evaluations if step.key in facts and facts[step.key].state == "failed"]
-    models = {name: _model(name, plan, facts) for name in (*resolved.models, BASELINE)}
+    evaluations: dict[str, dict[str, Fact]] = {}
+    for step in plan.evaluations:
+        if step.key in facts:
+            evaluations.setdefault(step.model, {})[step.stage] = facts[step.key]
+    models = {name: _model(name, plan, facts, evaluations.get(name, {})) for name in (*resolved.models, BASELINE)}
     baseline = models.pop(BASELINE)
     chosen, texts, beats_baseline = _compare(plan, facts)
     for model, entry in models.items():
@@ -79,19 +83,18 @@ def _dataset(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _model(name: str, plan: Plan, facts: Mapping[str, Fact]) -> dict[str, Any]:
+def _model(name: str, plan: Plan, facts: Mapping[str, Fact], stages: Mapping[str, Fact]) -> dict[str, Any]:
     resolved = plan.resolved
-    fits = [facts[fit.key] for fit in plan.fits if fit.model == name and fit.key in facts]
-    stages: dict[str, Fact] = {
-        step.stage: facts[step.key] for step in plan.evaluations if step.model == name and step.key in facts
-    }
+    steps = plan.fits_by_model.get(name, [])
+    fits = [facts[fit.key] for fit in steps if fit.key in facts]
     entry: dict[str, Any] = {"selection": _scores(stages, "selection", "selection", resolved.metrics)}
+    entry["evaluations"] = {stage: fact.key for stage, fact in stages.items()}
     entry["train"] = _scores(stages, "final", "train", resolved.metrics)
     entry["test"] = _scores(stages, "final", "test", resolved.metrics)
     if name in resolved.models:
         spec = resolved.models[name]
         entry = {"type": spec.type, "params": dict(spec.params), **entry}
-        entry["keys"] = {fit.part: fit.key for fit in plan.fits if fit.model == name}
+        entry["keys"] = {fit.part: fit.key for fit in steps}
         entry["rounds"] = next((f.payload.get("rounds") for f in fits if not _is_fold(f)), None)
     entry["seconds"] = round(sum(fact.seconds for fact in fits), 3)
     entry["fits"] = len(fits)

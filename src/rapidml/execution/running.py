@@ -264,17 +264,19 @@ def _against_before(prepared: Prepared, store: Store, result: dict[str, Any]) ->
     from rapidml.evaluate.comparison import compare_scores
     from rapidml.evaluate.formatting import format_change
     from rapidml.evaluate.metrics import get_metric
-    from rapidml.execution.comparing import find_score
+    from rapidml.execution.comparing import find_score, rows_of
 
     plan, reference = prepared.plan, prepared.reference
     if plan is None or reference is None or reference.id == result["run"]:
+        return {}
+    if rows_of(store, reference.id) != rows_of(store, result["run"]):
         return {}
     before = store.runs.load(reference.id).get("result") or {}
     metric = result["rank_by"]
     texts = {}
     for name in dict.fromkeys(fit.model for fit in plan.fits if fit.state == "to_do"):
         if name in before.get("models", {}) and metric in before["metrics"]:
-            now, then = (find_score(store, run, name, metric) for run in (result["run"], reference.id))
+            now, then = (find_score(store, each, name, metric) for each in (result, before))
             if now is not None and then is not None:
                 difference = compare_scores(now, then, get_metric(metric).greater_is_better)
                 texts[name] = format_change(difference, "the run before")

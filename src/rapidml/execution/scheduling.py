@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.events import Event
 from rapidml.execution.outcome import Outcome
-from rapidml.execution.tasks import FitJob, evaluate_task, fit_task
+from rapidml.execution.tasks import FitJob, ScoreJob, run_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Step = Any
 AHEAD = 3
 """Tasks handed over for each worker: one runs, the others are there when it ends."""
+BATCH_STEPS = 32
+BATCH_CELLS = 500_000
+"""Steps of a task at most, and rows x features x rounds: a Dask task costs as much as a fit of a few hundred rows."""
 
 
 class Schedule:
@@ -44,7 +47,8 @@ class Schedule:
         self.known = known
         self.trained = 0
         self.ready: deque[Step] = deque()
-        self.running: dict[Future[Any], Step] = {}
+        self.running: dict[Future[Any], list[Step]] = {}
+        self._alone: set[str] = set()
         self.elsewhere: list[FitStep] = []
         self._fit_of = {prediction.key: fit.key for fit in plan.fits for prediction in fit.predictions}
         self._needs: dict[str, set[str]] = {}
@@ -64,12 +68,12 @@ class Schedule:
         self._arrange(fits, evaluations)
         completed = as_completed(loop=workers.client.loop, with_results=True, raise_errors=False)
         while self.ready or self.running or self.elsewhere:
-            self._hand_over(completed.add, AHEAD * workers.count)
+            self._hand_over(completed.add, workers.count)
             if not self.running:
                 self._wait_elsewhere()
                 continue
             for future, result in completed.next_batch(block=True):
-                self._finish(self.running.pop(future), _read_result(future, result))
+                self._receive(self.running.pop(future), _read_result(future, result))
 
     def _arrange(self, fits: Sequence[FitStep], evaluations: Sequence[EvaluateStep]) -> None:
         """Which step waits for which fits."""
@@ -85,16 +89,30 @@ class Schedule:
             for key in needs:
                 self._waiting.setdefault(key, []).append(step)
 
-    def _hand_over(self, add: Callable[[Future[Any]], Any], limit: int) -> None:
+    def _hand_over(self, add: Callable[[Future[Any]], Any], workers: int) -> None:
         """Give ready steps to workers, as many as they can begin soon."""
-        while self.ready and len(self.running) < limit:
+        while self.ready and len(self.running) < AHEAD * workers:
+            batch = self._take_batch(workers)
+            if batch:
+                future = self._submit(batch)
+                self.running[future] = batch
+                add(future)
+
+    def _take_batch(self, workers: int) -> list[Step]:
+        """Ready steps for one task: one, or several small ones while enough is left for every worker."""
+        share = max(1, min(BATCH_STEPS, len(self.ready) // (AHEAD * workers)))
+        batch: list[Step] = []
+        cells = 0
+        while self.ready and len(batch) < share and cells <= BATCH_CELLS:
+            if batch and (self.ready[0].key in self._alone or batch[0].key in self._alone):
+                break
             step = self.ready.popleft()
             if step.key in self._rivals:
                 self.elsewhere.append(step)
-                continue
-            future = self._submit_fit(step) if is_fit(step) else self._submit_evaluation(step)
-            self.running[future] = step
-            add(future)
+            else:
+                batch.append(step)
+                cells += self._cells(step)
+        return batch
 
     def _release(self, key: str, *, is_done: bool) -> None:
         """Let the steps go on that waited for a fit; without it they are given up."""
@@ -123,27 +141,32 @@ class Schedule:
             self.session.record(Outcome.from_manifest(manifest))
         return True
 
-    def _cells(self, fit: FitStep) -> int:
+    def _cells(self, step: Step) -> int:
+        """Rough work of a step: rows x features x rounds."""
         profile = self.plan.resolved.profile
-        return profile.n_training * max(1, len(profile.features)) * max(1, (fit.spec.rounds or 100) // 20)
+        rounds = max(1, (step.spec.rounds or 100) // 20) if is_fit(step) else 1
+        return profile.n_training * max(1, len(profile.features)) * rounds
 
     def _find_stored(self, fits: Sequence[FitStep]) -> set[str]:
         """Keys of the fits that are stored with all their predictions."""
         finished = self.known.find_finished([key for fit in fits for key in _keys_of(fit)])
         return {fit.key for fit in fits if all(key in finished for key in _keys_of(fit))}
 
-    def _submit_fit(self, step: FitStep) -> Future[Any]:
+    def _submit(self, batch: Sequence[Step]) -> Future[Any]:
+        for step in batch:
+            if is_fit(step):
+                self.session.announce(Event("step_started", "fit", step.key, step.title))
+        jobs = [self._make_job(step) for step in batch]
+        name = "fit" if is_fit(batch[0]) else "evaluate"
+        return self.session.submit(run_jobs, self.request, jobs, name=f"{name}-{batch[0].key[:16]}")
+
+    def _make_job(self, step: Step) -> FitJob | ScoreJob:
         resolved = self.plan.resolved
+        if not is_fit(step):
+            return ScoreJob(step, resolved.metrics, resolved.balance == "classes")
         if step.rounds_from:
             step = replace(step, spec=replace(step.spec, rounds=self._median_rounds(step)))
-        job = FitJob(step, resolved.recipe.training, resolved.balance, self.session.workers.threads)
-        self.session.announce(Event("step_started", "fit", step.key, step.title))
-        return self.session.submit(fit_task, self.request, job, name=f"fit-{step.key[:16]}")
-
-    def _submit_evaluation(self, step: EvaluateStep) -> Future[Any]:
-        resolved = self.plan.resolved
-        arguments = (self.request, step, resolved.metrics, resolved.balance == "classes")
-        return self.session.submit(evaluate_task, *arguments, name=f"evaluate-{step.key[:16]}", priority=10)
+        return FitJob(step, resolved.recipe.training, resolved.balance, self.session.workers.threads)
 
     def _median_rounds(self, step: FitStep) -> int:
         """Lower median of the folds' best rounds."""
@@ -151,8 +174,18 @@ class Schedule:
         rounds = sorted(int(facts[key].payload["best_round"]) for key in step.rounds_from)
         return rounds[(len(rounds) - 1) // 2]
 
-    def _finish(self, step: Step, result: list[Outcome] | BaseException) -> None:
-        outcomes = _describe_loss(step, result) if isinstance(result, BaseException) else result
+    def _receive(self, batch: Sequence[Step], results: list[list[Outcome]] | BaseException) -> None:
+        """Record what a task returned. If its worker died with several steps, each is tried again alone."""
+        if not isinstance(results, BaseException):
+            for step, outcomes in zip(batch, results, strict=True):
+                self._finish(step, outcomes)
+        elif len(batch) == 1:
+            self._finish(batch[0], _describe_loss(batch[0], results))
+        else:
+            self._alone.update(step.key for step in batch)
+            self.ready.extend(batch)
+
+    def _finish(self, step: Step, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             self.session.record(outcome)
         first = outcomes[0]
@@ -197,12 +230,13 @@ def _keys_of(fit: FitStep) -> list[str]:
     return [fit.key, *(prediction.key for prediction in fit.predictions)]
 
 
-def _read_result(future: Future[Any], result: Any) -> list[Outcome] | BaseException:
+def _read_result(future: Future[Any], result: Any) -> list[list[Outcome]] | BaseException:
     """What a task returned or raised; a worker that died is an exception too."""
     if future.status == "error":
         error: BaseException = result[1]
         return error
-    return result if isinstance(result, list) else [result]
+    outcomes: list[list[Outcome]] = result
+    return outcomes
 
 
 def _describe_loss(step: Step, error: BaseException) -> list[Outcome]:

@@ -41,6 +41,15 @@ class FitJob:
     threads: int
 
 
+@dataclass(frozen=True)
+class ScoreJob:
+    """Scores to compute, with what their step alone does not say."""
+
+    step: EvaluateStep
+    metrics: tuple[str, ...]
+    balanced: bool
+
+
 def peak_memory() -> int:
     """Largest resident size this process has had, bytes."""
     import resource
@@ -104,6 +113,15 @@ def profile_task(request: RowsRequest, key: str, dataset: Any) -> Outcome:
     rows = open_rows(request)
     profile = make_profile(rows.table, request.request, dataset, rows.parts)
     return Outcome(key, "profile", profile.to_json(), (), time.perf_counter() - started, peak_memory())
+
+
+def run_jobs(request: RowsRequest, jobs: Sequence[FitJob | ScoreJob]) -> list[list[Outcome]]:
+    """Fits and scores, one after the other; a failure is an outcome, not an exception.
+
+    Returns:
+        The outcomes of each job, its own first.
+    """
+    return [fit_task(request, job) if isinstance(job, FitJob) else [score_task(request, job)] for job in jobs]
 
 
 def fit_task(request: RowsRequest, job: FitJob) -> list[Outcome]:
@@ -228,8 +246,18 @@ def load_prediction(objects: Objects, key: str) -> NDArray[np.float32]:
     return stored
 
 
-def evaluate_task(request: RowsRequest, step: EvaluateStep, metrics: Sequence[str], balanced: bool) -> Outcome:
-    """Scores with intervals of one model, or of the baseline, from stored predictions."""
+def score_task(request: RowsRequest, job: ScoreJob) -> Outcome:
+    """Scores with intervals of one model, or of the baseline; a failure is an outcome, not an exception."""
+    try:
+        return _evaluate(request, job.step, job.metrics, balanced=job.balanced)
+    except Exception as error:  # noqa: BLE001  (the other models' scores go on)
+        step = job.step
+        payload = {"model": step.model, "stage": step.stage, "traceback": traceback.format_exc()}
+        text = f"{type(error).__name__}: {error}"
+        return Outcome(step.key, "evaluate", payload, peak_memory=peak_memory(), error=text)
+
+
+def _evaluate(request: RowsRequest, step: EvaluateStep, metrics: Sequence[str], *, balanced: bool) -> Outcome:
     from rapidml.evaluate.baseline import baseline_prediction
     from rapidml.evaluate.scores import ScoredRows, score_parts
     from rapidml.store.store import open_store

@@ -72,27 +72,37 @@ def estimate(plan: Plan, known: Sequence[Cost], workers: int) -> Estimate | None
         workers: Fits that run at once.
     """
     to_do = [fit for fit in plan.fits if fit.state == "to_do"]
-    by_type = {fit.spec.type: [cost for cost in known if cost.type == fit.spec.type] for fit in to_do}
-    if not to_do or not all(by_type.values()):
+    by_type: dict[str, list[Cost]] = {}
+    for cost in known:
+        by_type.setdefault(cost.type, []).append(cost)
+    if not to_do or not all(fit.spec.type in by_type for fit in to_do):
         return None
+    rates = {name: sorted(cost.seconds / cost.cells for cost in costs) for name, costs in by_type.items()}
+    cells = dict.fromkeys(by_type, 0.0)
+    for fit in to_do:
+        cells[fit.spec.type] += _cells(plan, fit, by_type[fit.spec.type])
 
     def total(part: float) -> float:
-        return sum(_seconds(plan, fit, by_type[fit.spec.type], part) for fit in to_do) / workers
+        return (
+            sum(cells[name] * some[min(len(some) - 1, int(part * len(some)))] for name, some in rates.items()) / workers
+        )
 
-    costs = [cost for some in by_type.values() for cost in some]
-    disk = sum(statistics.median(cost.disk for cost in by_type[fit.spec.type]) for fit in to_do)
-    memory = max(cost.peak_memory for cost in costs)
+    types = {fit.spec.type for fit in to_do}
+    disk = sum(statistics.median(cost.disk for cost in by_type[name]) * _count(to_do, name) for name in types)
+    memory = max(cost.peak_memory for name in types for cost in by_type[name])
     return Estimate(total(0.5), total(0.25), total(0.75), memory, disk)
 
 
-def _seconds(plan: Plan, fit: FitStep, costs: Sequence[Cost], part: float) -> float:
-    """Time of a fit from a quantile of the rates of stored ones."""
+def _count(fits: Sequence[FitStep], type_name: str) -> int:
+    return sum(fit.spec.type == type_name for fit in fits)
+
+
+def _cells(plan: Plan, fit: FitStep, costs: Sequence[Cost]) -> float:
+    """Work of a fit to do; where it chooses its rounds itself, as many as the stored ones of its type took."""
     profile = plan.resolved.profile
     share = 1.0 if fit.is_final or not plan.resolved.n_folds else 1.0 - 1.0 / plan.resolved.n_folds
     rounds = fit.spec.rounds or statistics.median_low([cost.rounds or 1 for cost in costs])
-    cells = count_cells(int(profile.n_training * share), len(profile.features), rounds)
-    rates = sorted(cost.seconds / cost.cells for cost in costs)
-    return cells * rates[min(len(rates) - 1, int(part * len(rates)))]
+    return count_cells(int(profile.n_training * share), len(profile.features), rounds)
 
 
 def estimate_text(found: Estimate | None) -> str:

@@ -34,9 +34,12 @@ class KnownFacts(Protocol):
 def make_plan(resolved: Resolved, known: KnownFacts) -> Plan:
     """The plan of a resolved recipe against what is stored; reasons are added by ``reasons``."""
     fits: list[FitStep] = []
+    evaluations: list[EvaluateStep] = []
     for name, spec in resolved.models.items():
-        fits += _fits_of_model(resolved, name, spec)
-    evaluations = _evaluations(resolved, fits)
+        own = _fits_of_model(resolved, name, spec)
+        fits += own
+        evaluations += _evaluations(resolved, name, own)
+    evaluations += _baseline(resolved)
     keys = [fit.key for fit in fits] + [p.key for fit in fits for p in fit.predictions] + [s.key for s in evaluations]
     finished = set(known.find_finished(keys))
     fits = [_with_state(fit, finished) for fit in fits]
@@ -93,15 +96,11 @@ def _family(content: Mapping[str, Any], spec: ModelSpec) -> str | None:
     return make_key({**content, "model": model, "family": spec.iterations})
 
 
-def _evaluations(resolved: Resolved, fits: Sequence[FitStep]) -> list[EvaluateStep]:
-    steps: list[EvaluateStep] = []
-    for name in resolved.models:
-        own = [fit for fit in fits if fit.model == name]
-        every = [prediction for fit in own for prediction in fit.predictions]
-        selection = [p for p in every if p.part == "valid" or p.part.startswith("held:")]
-        final = [p for p in every if p.part in ("train", "fit", "test")]
-        steps += [_evaluation(resolved, name, "selection", selection), _evaluation(resolved, name, "final", final)]
-    return steps + _baseline(resolved)
+def _evaluations(resolved: Resolved, name: str, fits: Sequence[FitStep]) -> list[EvaluateStep]:
+    every = [prediction for fit in fits for prediction in fit.predictions]
+    selection = [p for p in every if p.part == "valid" or p.part.startswith("held:")]
+    final = [p for p in every if p.part in ("train", "fit", "test")]
+    return [_evaluation(resolved, name, "selection", selection), _evaluation(resolved, name, "final", final)]
 
 
 def _evaluation(resolved: Resolved, model: str, stage: Any, predictions: Sequence[Prediction]) -> EvaluateStep:

@@ -149,7 +149,7 @@ def _reasons_against(
 
 def _without_change(plan: Plan, reference: Reference, model: str) -> Iterable[Reason]:
     """Nothing was edited, yet fits are to do: they failed, never finished, or are gone."""
-    keys = [fit.key for fit in plan.fits if fit.model == model and fit.state == "to_do"]
+    keys = [fit.key for fit in plan.fits_by_model[model] if fit.state == "to_do"]
     failed = sum(key in reference.failed for key in keys)
     gone = sum(key in reference.finished for key in keys)
     counts = {"failed_before": failed, "object_gone": gone, "not_finished": len(keys) - failed - gone}
@@ -159,7 +159,7 @@ def _without_change(plan: Plan, reference: Reference, model: str) -> Iterable[Re
 def _starts(plan: Plan) -> list[Reason]:
     found = []
     for model in plan.resolved.models:
-        starting = [fit for fit in plan.fits if fit.model == model and fit.start is not None]
+        starting = [fit for fit in plan.fits_by_model[model] if fit.start is not None]
         for code, chosen in (
             ("continued", [fit for fit in starting if fit.start and fit.start.rounds < (fit.spec.rounds or 0)]),
             ("cut", [fit for fit in starting if fit.start and fit.start.rounds >= (fit.spec.rounds or 0)]),

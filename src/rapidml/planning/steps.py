@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -170,6 +171,14 @@ class Plan:
     evaluations: tuple[EvaluateStep, ...]
     reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def fits_by_model(self) -> dict[str, list[FitStep]]:
+        """The fits of each model, in recipe order."""
+        found: dict[str, list[FitStep]] = {name: [] for name in self.resolved.models}
+        for fit in self.fits:
+            found[fit.model].append(fit)
+        return found
 
     @property
     def to_train(self) -> int:

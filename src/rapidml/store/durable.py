@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import StoreError
@@ -15,7 +16,6 @@ from rapidml.store.paths import MANIFEST, check_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 TEMPORARY = ".tmp-"
 """How the names of unfinished files and folders begin."""
@@ -95,8 +95,9 @@ def write_folder(target: Path, write: Callable[[Path], object], note: Mapping[st
     try:
         write(beside)
         manifest = {**note, "files": {name: _seal(path) for name, path in list_files(beside)}}
-        for folder in [path for path in beside.rglob("*") if path.is_dir()]:
-            sync_folder(folder)
+        for _, path in _walk(beside, ""):
+            if os.path.isdir(path):  # noqa: PTH112
+                sync_folder(Path(path))
         write_file(beside / MANIFEST, json.dumps(manifest))
         os.rename(beside, target)  # noqa: PTH104  Path.rename says nothing of what happens to a folder in the way
     except OSError as error:
@@ -144,15 +145,24 @@ def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
     Raises:
         StoreError: Something is neither a plain file nor a folder, or has a name that no object may have.
     """
-    for path in sorted(folder.rglob("*")):
-        mode = path.lstat().st_mode
+    for name, path in _walk(folder, ""):
+        mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
             continue
         if not stat.S_ISREG(mode):
             raise StoreError(f"{path} is neither a file nor a folder: the store does not hold links")
-        name = path.relative_to(folder).as_posix()
         if name != MANIFEST:
-            yield check_file(name), path
+            yield check_file(name), Path(path)
+
+
+def _walk(folder: Path | str, above: str) -> Iterator[tuple[str, str]]:
+    """Relative name and path of everything below a folder, by name."""
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        yield above + entry.name, entry.path
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path, f"{above}{entry.name}/")
 
 
 def files_match(folder: Path, files: Mapping[str, tuple[int, str]], *, contents: bool) -> bool:

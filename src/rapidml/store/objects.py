@@ -92,7 +92,7 @@ class Objects:
         note = {"format": 1, "kind": kind, "key": key, "payload": dict(payload or {})}
         for _ in range(10):
             there = _identify(folder)
-            manifest = self.find_manifest(kind, key)
+            manifest = None if there is None else self.find_manifest(kind, key)
             if manifest is not None:
                 return manifest.ref
             if there is not None and there == _identify(folder):  # not one that another process put there meanwhile

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rapidml.errors import StoreError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MANIFEST = "manifest.json"
 """File in every object and checkpoint that lists the others; written last."""
@@ -87,23 +85,23 @@ def join_inside(root: Path, *parts: str) -> Path:
     Raises:
         StoreError: A part is a symbolic link, or not a plain name.
     """
-    path = root
+    path = str(root)
     for part in parts:
         if part in {"", ".", ".."} or "/" in part:
             raise StoreError(f"{part!r} cannot be part of a path in the store")
-        path = path / part
+        path = f"{path}/{part}"
         refuse_link(path)
-    return path
+    return Path(path)
 
 
-def refuse_link(path: Path) -> None:
+def refuse_link(path: str | Path) -> None:
     """Do nothing, unless the path is a symbolic link.
 
     Raises:
         StoreError: It is one.
     """
     try:
-        mode = path.lstat().st_mode
+        mode = os.lstat(path).st_mode
     except OSError:
         return
     if stat.S_ISLNK(mode):
