@@ -162,14 +162,12 @@ def test_ls_filter(here: Path) -> None:
 
 
 def test_ls_shows_the_newest_30(own: Path) -> None:
-    for number in range(33):
-        succeed("run", "recipe.yaml", "-n", "again", "models.bdt=null", f"dataset.labels={{pt: p{number}}}")
-    (run_id,) = [entry["id"] for entry in load("ls", "--all", "name == 'again'")]
+    (run_id,) = [entry["id"] for entry in load("ls", "name == 'small'")]
     folder = own / "rapidml-store" / "runs"
     for number in range(33):
         shutil.copytree(folder / run_id, folder / f"20300101-00{number:02d}-aaaa")
     assert len(load("ls")) == 30
-    assert len(load("ls", "--all")) == 36
+    assert len(load("ls", "--all")) == 35
     assert [entry["id"] for entry in load("ls")] == [entry["id"] for entry in load("ls", "--all")][:30]
 
 

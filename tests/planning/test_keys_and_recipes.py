@@ -83,7 +83,7 @@ def list_overrides(*fields: dict[str, str]) -> list[str]:
     nothing=st.tuples(choices(IS_NOTHING), choices(IS_NOTHING)),
     data=st.data(),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_fit_key_changes_if_and_only_if_something_that_matters_changes(
     make_plan: Planner,
     matters: dict[str, str],

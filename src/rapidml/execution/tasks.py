@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rapidml.dataset.table import PartInfo
     from rapidml.execution.rows import Rows, RowsRequest
     from rapidml.models.fitting import TrainedModel
-    from rapidml.planning.steps import EvaluateStep, FitStep
+    from rapidml.planning.steps import EvaluateStep, FitStep, Prediction
     from rapidml.recipe.schema import Training
     from rapidml.store.objects import Objects
 
@@ -121,17 +121,27 @@ def run_jobs(request: RowsRequest, jobs: Sequence[FitJob | ScoreJob]) -> list[li
     Returns:
         The outcomes of each job, its own first.
     """
-    return [fit_task(request, job) if isinstance(job, FitJob) else [score_task(request, job)] for job in jobs]
+    from rapidml.store.store import open_store
+
+    objects = open_store(request.store).objects
+    if len(jobs) == 1:
+        return [_run_job(request, jobs[0], objects)]
+    with objects.stage() as staging:
+        return [_run_job(request, job, staging) for job in jobs]
 
 
-def fit_task(request: RowsRequest, job: FitJob) -> list[Outcome]:
+def _run_job(request: RowsRequest, job: FitJob | ScoreJob, objects: Objects) -> list[Outcome]:
+    return fit_task(request, job, objects) if isinstance(job, FitJob) else [score_task(request, job, objects)]
+
+
+def fit_task(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     """One fit and its predictions; a failure is an outcome, not an exception.
 
     Returns:
         The fit's outcome first, then one for each prediction.
     """
     try:
-        return _fit(request, job)
+        return _fit(request, job, objects)
     except Exception as error:  # noqa: BLE001  (one failed fit never ends a run: it is stored with its traceback)
         step = job.step
         text = f"{type(error).__name__}: {error}"
@@ -139,11 +149,8 @@ def fit_task(request: RowsRequest, job: FitJob) -> list[Outcome]:
         return [Outcome(step.key, "fit", payload, peak_memory=peak_memory(), family=step.family, error=text)]
 
 
-def _fit(request: RowsRequest, job: FitJob) -> list[Outcome]:
-    from rapidml.store.store import open_store
-
+def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     step = job.step
-    objects = open_store(request.store).objects
     rows = open_rows(request)
     started = time.perf_counter()
     with collect_warnings() as warned:
@@ -163,7 +170,7 @@ def _fit(request: RowsRequest, job: FitJob) -> list[Outcome]:
     }
     fitted = Outcome(step.key, "fit", payload, (), time.perf_counter() - started, peak_memory(), family=step.family)
     fitted = fitted.stored_with(objects.put("models", step.key, model.save, fitted.note()))
-    return [fitted, *(_predict(rows, model, job, prediction.key, prediction.part) for prediction in step.predictions)]
+    return [fitted, *(_predict(rows, model, job, prediction, objects) for prediction in step.predictions)]
 
 
 def load_stored_model(objects: Objects, key: str) -> TrainedModel | None:
@@ -212,21 +219,18 @@ def _reporter(step: FitStep) -> Callable[[int, int, dict[str, float]], None]:
     return report
 
 
-def _predict(rows: Rows, model: TrainedModel, job: FitJob, key: str, part: str) -> Outcome:
+def _predict(rows: Rows, model: TrainedModel, job: FitJob, prediction: Prediction, objects: Objects) -> Outcome:
     import numpy as np
 
-    from rapidml.store.store import open_store
-
     started = time.perf_counter()
-    predicted = model.predict(rows.features(part), threads=job.threads)
-    objects = open_store(rows.request.store).objects
+    predicted = model.predict(rows.features(prediction.part), threads=job.threads)
 
     def write(folder: Path) -> None:
         np.save(folder / "prediction.npy", np.asarray(predicted, dtype=np.float32), allow_pickle=False)
 
-    payload = {"part": part, "fit": job.step.key, "rows": len(predicted)}
-    outcome = Outcome(key, "predict", payload, (), time.perf_counter() - started, peak_memory())
-    return outcome.stored_with(objects.put("predictions", key, write, outcome.note()))
+    payload = {"part": prediction.part, "fit": job.step.key, "rows": len(predicted)}
+    outcome = Outcome(prediction.key, "predict", payload, (), time.perf_counter() - started, peak_memory())
+    return outcome.stored_with(objects.put("predictions", prediction.key, write, outcome.note()))
 
 
 def load_prediction(objects: Objects, key: str) -> NDArray[np.float32]:
@@ -246,10 +250,10 @@ def load_prediction(objects: Objects, key: str) -> NDArray[np.float32]:
     return stored
 
 
-def score_task(request: RowsRequest, job: ScoreJob) -> Outcome:
+def score_task(request: RowsRequest, job: ScoreJob, objects: Objects) -> Outcome:
     """Scores with intervals of one model, or of the baseline; a failure is an outcome, not an exception."""
     try:
-        return _evaluate(request, job.step, job.metrics, balanced=job.balanced)
+        return _evaluate(request, job, objects)
     except Exception as error:  # noqa: BLE001  (the other models' scores go on)
         step = job.step
         payload = {"model": step.model, "stage": step.stage, "traceback": traceback.format_exc()}
@@ -257,16 +261,15 @@ def score_task(request: RowsRequest, job: ScoreJob) -> Outcome:
         return Outcome(step.key, "evaluate", payload, peak_memory=peak_memory(), error=text)
 
 
-def _evaluate(request: RowsRequest, step: EvaluateStep, metrics: Sequence[str], *, balanced: bool) -> Outcome:
+def _evaluate(request: RowsRequest, job: ScoreJob, objects: Objects) -> Outcome:
     from rapidml.evaluate.baseline import baseline_prediction
     from rapidml.evaluate.scores import ScoredRows, score_parts
-    from rapidml.store.store import open_store
 
     started = time.perf_counter()
+    step = job.step
     rows = open_rows(request)
     assert request.profile is not None
     task = request.profile.task
-    objects = open_store(request.store).objects
     scored: dict[str, list[ScoredRows]] = {}
     for prediction in step.predictions:
         ids, truth, weight = rows.truth(prediction.part)
@@ -277,9 +280,9 @@ def _evaluate(request: RowsRequest, step: EvaluateStep, metrics: Sequence[str], 
         ids, shown_truth, shown_weight = rows.truth(shown)
         guess = baseline_prediction(truth, weight, len(ids), task)
         scored.setdefault(_group(shown), []).append(ScoredRows(ids, shown_truth, guess, shown_weight))
-    payload: dict[str, Any] = {"model": step.model, "stage": step.stage, "balanced": balanced}
+    payload: dict[str, Any] = {"model": step.model, "stage": step.stage, "balanced": job.balanced}
     for group, parts in scored.items():
-        scores = score_parts(parts, metrics, task, balanced=balanced)
+        scores = score_parts(parts, job.metrics, task, balanced=job.balanced)
         if group == "train":
             scores = {name: replace(score, replicas=()) for name, score in scores.items()}
         payload[group] = {name: score.to_json() for name, score in scores.items()}

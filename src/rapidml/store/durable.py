@@ -8,6 +8,7 @@ import json
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +43,15 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, and put their names on disk."""
+def make_folder(path: Path, *, lasting: bool = True) -> None:
+    """Make a folder and those above it, and put their names on disk (unless ``sync_all`` will)."""
     if path.is_dir():
         return
-    make_folder(path.parent)
+    make_folder(path.parent, lasting=lasting)
     with contextlib.suppress(FileExistsError):
         path.mkdir()
-    sync_folder(path.parent)
+    if lasting:
+        sync_folder(path.parent)
 
 
 def write_file(path: Path, text: str, *, lasting: bool = True) -> None:
@@ -90,26 +92,69 @@ def write_folder(target: Path, write: Callable[[Path], object], note: Mapping[st
     Raises:
         StoreError: What was written is not made of plain files and folders.
     """
+    beside, manifest = stage_folder(target, write, note, lasting=True)
+    if not place_folder(beside, target):
+        return None
+    sync_folder(target.parent)
+    return manifest
+
+
+def stage_folder(
+    target: Path, write: Callable[[Path], object], note: Mapping[str, Any], *, lasting: bool
+) -> tuple[Path, dict[str, Any]]:
+    """Write a folder with its manifest beside its place.
+
+    Args:
+        target: Folder that it is to become; the one above it exists.
+        write: Fills the empty folder it is given.
+        note: What the manifest says beside the list of files; JSON-like.
+        lasting: Wait until everything is on disk; otherwise call ``sync_all`` before it is placed.
+
+    Returns:
+        The folder, and its manifest.
+
+    Raises:
+        StoreError: What was written is not made of plain files and folders.
+    """
     beside = target.with_name(f"{TEMPORARY}{make_token()}")
     beside.mkdir()
     try:
         write(beside)
-        manifest = {**note, "files": {name: _seal(path) for name, path in list_files(beside)}}
-        for _, path in _walk(beside, ""):
+        manifest = {**note, "files": {name: _seal(path, lasting=lasting) for name, path in list_files(beside)}}
+        for _, path in _walk(beside, "") if lasting else ():
             if os.path.isdir(path):  # noqa: PTH112
                 sync_folder(Path(path))
-        write_file(beside / MANIFEST, json.dumps(manifest))
+        write_file(beside / MANIFEST, json.dumps(manifest), lasting=lasting)
+    except BaseException:
+        remove_tree(beside)
+        raise
+    return beside, manifest
+
+
+def place_folder(beside: Path, target: Path) -> bool:
+    """Rename a staged folder to its place; False, and the folder is gone, if another one is there."""
+    try:
         os.rename(beside, target)  # noqa: PTH104  Path.rename says nothing of what happens to a folder in the way
     except OSError as error:
         remove_tree(beside)
         if error.errno in _TAKEN and target.is_dir():
-            return None
+            return False
         raise
-    except BaseException:
-        remove_tree(beside)
-        raise
-    sync_folder(target.parent)
-    return manifest
+    return True
+
+
+def sync_all(folder: Path) -> None:
+    """Put everything written to the file system of a folder on disk: one call for many small files."""
+    if sys.platform == "linux":
+        import ctypes
+
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) == 0:
+                return
+        finally:
+            os.close(descriptor)
+    os.sync()
 
 
 def load_manifest(folder: Path) -> dict[str, Any] | None:
@@ -225,10 +270,11 @@ def measure_folder(folder: Path) -> int:
     return total
 
 
-def _seal(path: Path) -> tuple[int, str]:
-    """Put a file on disk, forbid further writing, and return its size and checksum."""
+def _seal(path: Path, *, lasting: bool) -> tuple[int, str]:
+    """Forbid further writing to a file, put it on disk, and return its size and checksum."""
     digest = hash_file(path)
     with path.open("rb") as file:
         os.fchmod(file.fileno(), stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~0o222)
-        os.fsync(file.fileno())
+        if lasting:
+            os.fsync(file.fileno())
         return os.fstat(file.fileno()).st_size, digest

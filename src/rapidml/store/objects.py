@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rapidml.errors import StoreError
-from rapidml.store.durable import files_match, load_manifest, make_folder, remove_folder, write_folder
+from rapidml.store.durable import (
+    files_match,
+    load_manifest,
+    make_folder,
+    place_folder,
+    remove_folder,
+    remove_tree,
+    stage_folder,
+    sync_all,
+    write_folder,
+)
 from rapidml.store.paths import check_file, check_key, check_kind, is_key, is_kind, join_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+    from types import TracebackType
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,10 @@ class Objects:
                 return ObjectRef(kind, key, {name: (size, sha) for name, (size, sha) in written["files"].items()})
         raise StoreError(f"{folder} is damaged again and again while it is written")
 
+    def stage(self) -> Staging:
+        """Collect small objects, to put them on disk together; leave the ``with`` block before anybody is told."""
+        return Staging(self)
+
     def find(self, kind: str, key: str) -> Path | None:
         """Folder of an object that is there, by its manifest; contents are not compared."""
         folder = self._folder(kind, key)
@@ -173,6 +188,53 @@ class Objects:
 
     def _folder(self, kind: str, key: str) -> Path:
         return join_inside(self.root, check_kind(kind), check_key(key)[:2], key)
+
+
+class Staging(Objects):
+    """Objects that appear together when the ``with`` block ends: two waits for the disk in all.
+
+    Until then they are not found. Nothing appears if the block raises.
+
+    Args:
+        objects: The objects of the store.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        super().__init__(objects.root)
+        self._staged: list[tuple[Path, Path]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        staged, self._staged = self._staged, []
+        if kind is not None:
+            for beside, _ in staged:
+                remove_tree(beside)
+        elif staged:
+            sync_all(self.root)
+            for beside, target in staged:
+                place_folder(beside, target)
+            sync_all(self.root)
+
+    def put(
+        self, kind: str, key: str, write: Callable[[Path], object], payload: Mapping[str, Any] | None = None
+    ) -> ObjectRef:
+        """Stage an object, unless a sound one is stored already; see :meth:`Objects.put`."""
+        folder = self._folder(kind, key)
+        there = _identify(folder)
+        manifest = None if there is None else self.find_manifest(kind, key)
+        if manifest is not None:
+            return manifest.ref
+        if there is not None:
+            remove_folder(folder)
+        make_folder(folder.parent, lasting=False)
+        note = {"format": 1, "kind": kind, "key": key, "payload": dict(payload or {})}
+        beside, written = stage_folder(folder, write, note, lasting=False)
+        self._staged.append((beside, folder))
+        return ObjectRef(kind, key, {name: (size, sha) for name, (size, sha) in written["files"].items()})
 
 
 def _identify(folder: Path) -> int | None:
