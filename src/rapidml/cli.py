@@ -47,7 +47,8 @@ class Commands(click.Group):
 
 
 def _name_of(error: RapidmlError) -> str:
-    return "error" if type(error) is RapidmlError else type(error).__name__.removesuffix("Error").lower() + " error"
+    kind, is_kind, _ = type(error).__name__.rpartition("Error")
+    return f"{kind.lower()} error" if is_kind and kind != "Rapidml" else "error"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

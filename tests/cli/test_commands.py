@@ -183,7 +183,7 @@ def test_show(here: Path) -> None:
     assert "bayes: sklearn.naive_bayes.GaussianNB" in only
     assert "bdt: xgboost" not in only
     assert "has no model absent; it has bdt, bayes" in fail(1, "show", "small/absent")
-    assert "no run 'absent'" in fail(1, "show", "absent")
+    assert fail(1, "show", "absent").startswith("error: no run 'absent' in ")
 
 
 def test_compare(here: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from rapidml.dataset.files import SourceFile
 from rapidml.dataset.readers.builtin_sets import SETS, TARGET
@@ -261,7 +261,7 @@ def test_builtin_sets_equal_scikit_learn(name: str) -> None:
     assert list(SETS[name].features) == [str(feature) for feature in loaded.feature_names]
     assert list(source.kinds) == [*SETS[name].features, TARGET]
     columns = np.column_stack([source.load(feature).values for feature in SETS[name].features])
-    assert_array_equal(columns, loaded.data)
+    assert_allclose(columns, loaded.data, rtol=0, atol=1e-16)
     target = source.load(TARGET)
     if target.categories is None:
         assert_array_equal(target.values, loaded.target)

@@ -98,3 +98,22 @@ models:
     assert result["state"] in ("failed", "finished")
     assert result["models"]["bayes"]["selection"]
     assert result["fits"]["failed"] + result["fits"]["trained"] + result["fits"]["stored"] <= 8
+
+
+def test_scores_that_fail_are_told_and_tried_again(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise MemoryError("no room for replicas")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rapidml.evaluate.scores.score_parts", fail)
+        broken = run(recipe, tmp_path / "store", "models.gamma=null")
+    assert broken["state"] == "failed"
+    assert broken["fits"]["trained"] == 3
+    errors = {(error["model"], error["part"], error["error"]) for error in broken["errors"]}
+    assert ("ridge", "selection scores", "MemoryError: no room for replicas") in errors
+    assert any("ridge, selection scores failed" in line for line in result_lines(broken))
+    mended = run(recipe, tmp_path / "store", "models.gamma=null")
+    assert (mended["state"], mended["fits"]["trained"], mended["fits"]["stored"]) == ("finished", 0, 3)
+    assert mended["models"]["ridge"]["selection"]

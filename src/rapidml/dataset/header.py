@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.readers.builtin_sets import SETS, TARGET
 from rapidml.dataset.readers.registry import open_source
@@ -32,6 +32,20 @@ class Header:
     samples: tuple[Mapping[str, Kind], ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
     task: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that ``from_json`` takes."""
+        return {
+            "columns": dict(self.columns),
+            "samples": [dict(sample) for sample in self.samples],
+            "left_out": dict(self.left_out),
+            "task": self.task,
+        }
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Header:
+        """The header that ``to_json`` wrote."""
+        return cls(tree["columns"], tuple(tree["samples"]), tree["left_out"], tree["task"])
 
 
 def read_header(dataset: Dataset, identity: Identity, n_rows: int = 20_000) -> Header:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from rapidml.dataset.files import HashMemory
 from rapidml.errors import DatasetError
+from rapidml.keys import make_key
+from rapidml.recipe.affects import key_fields
 
 if TYPE_CHECKING:
-    from rapidml.dataset.files import HashMemory, Identity
+    from rapidml.dataset.files import Identity
     from rapidml.dataset.header import Header
     from rapidml.dataset.profile import Profile
     from rapidml.recipe.document import Document
-    from rapidml.recipe.schema import Recipe
+    from rapidml.recipe.schema import Dataset, Recipe
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,20 @@ class Checked:
     header: Header
 
 
+class Memory(HashMemory, Protocol):
+    """What checking asks of a store: hashes of files, and headers that were read before."""
+
+    def recall(self, name: str) -> str | None:
+        """A text that was remembered, or None."""
+        ...
+
+    def remember(self, name: str, text: str) -> None:
+        """Remember a text."""
+        ...
+
+
 class NoMemory:
-    """Remembers no hashes: for checking a recipe where there is no store."""
+    """Remembers nothing: for checking a recipe where there is no store."""
 
     def get(self, path: str, size: int, mtime_ns: int) -> str | None:  # noqa: ARG002
         """Nothing."""
@@ -42,8 +58,15 @@ class NoMemory:
     def put(self, path: str, size: int, mtime_ns: int, sha256: str) -> None:
         """Forget."""
 
+    def recall(self, name: str) -> str | None:  # noqa: ARG002
+        """Nothing."""
+        return None
 
-def check_document(document: Document, memory: HashMemory, *, look: bool = False) -> Checked:
+    def remember(self, name: str, text: str) -> None:
+        """Forget."""
+
+
+def check_document(document: Document, memory: Memory, *, look: bool = False) -> Checked:
     """Find every mistake that can be seen without reading the whole dataset.
 
     Args:
@@ -104,11 +127,10 @@ def check_against(document: Document, profile: Profile) -> None:
     _check_leaks(document, profile)
 
 
-def _check_dataset(document: Document, memory: HashMemory) -> tuple[Identity, Header] | None:
+def _check_dataset(document: Document, memory: Memory) -> tuple[Identity, Header] | None:
     """Identity and header; None after adding problems."""
     from rapidml.dataset.checks import add_data_error, check_dataset, check_dataset_text
     from rapidml.dataset.files import identify
-    from rapidml.dataset.header import read_header
 
     if document.dataset is None:
         return None
@@ -118,12 +140,25 @@ def _check_dataset(document: Document, memory: HashMemory) -> tuple[Identity, He
         return None
     try:
         identity = identify(document.dataset, document.base, memory)
-        header = read_header(document.dataset, identity)
+        header = _find_header(document.dataset, identity, memory)
     except DatasetError as error:
         add_data_error(document, error)
         return None
     check_dataset(document, header)
     return identity, header
+
+
+def _find_header(dataset: Dataset, identity: Identity, memory: Memory) -> Header:
+    """The header as remembered, or read now: opening a file again costs more than all other checks."""
+    from rapidml.dataset.header import Header, read_header
+
+    name = make_key({"header": 1, "identity": identity.to_json(), "dataset": key_fields(dataset, "rows", "columns")})
+    known = memory.recall(name)
+    if known is not None:
+        return Header.from_json(json.loads(known))
+    header = read_header(dataset, identity)
+    memory.remember(name, json.dumps(header.to_json()))
+    return header
 
 
 def guess_task_kind(document: Document, header: Header) -> str | None:

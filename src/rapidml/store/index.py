@@ -152,6 +152,17 @@ class Index:
         values = (path, size, mtime_ns, sha256)
         self._file.run(lambda db: db.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", values))
 
+    def recall(self, name: str) -> str | None:
+        """A text that was remembered; None if there is none."""
+        query = "SELECT value FROM meta WHERE name = ?"
+        row = self._file.run(lambda db: db.execute(query, (f"recall:{name}",)).fetchone())
+        return None if row is None else str(row[0])
+
+    def remember(self, name: str, text: str) -> None:
+        """Remember a text that can be found out again; like everything here it may be forgotten at any time."""
+        values = (f"recall:{name}", text)
+        self._file.run(lambda db: db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", values))
+
     def load_seen(self) -> MutableMapping[str, tuple[str, float]]:
         """Heartbeats that earlier processes saw: counter and time, by name."""
         row = self._file.run(lambda db: db.execute("SELECT value FROM meta WHERE name = 'seen'").fetchone())

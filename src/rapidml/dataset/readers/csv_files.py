@@ -47,9 +47,7 @@ class CsvSource:
     """A parsed CSV file; a column is released once it is loaded."""
 
     def __init__(self, file: SourceFile, table: Any) -> None:
-        import pyarrow.types
-
-        binary = [field.name for field in table.schema if pyarrow.types.is_binary(field.type)]
+        binary = [field.name for field in table.schema if _is_binary(field.type)]
         if binary:
             raise DatasetError(
                 f"{file.name}: column {binary[0]} is not UTF-8 text; convert the file: "
@@ -62,6 +60,13 @@ class CsvSource:
     def load(self, name: str) -> RawColumn:
         """The values of a column."""
         return load_arrow(self._columns.pop(name))
+
+
+def _is_binary(kind: Any) -> bool:
+    """Whether text was kept as bytes because it is not UTF-8."""
+    import pyarrow.types as t
+
+    return bool(t.is_binary(kind.value_type if t.is_dictionary(kind) else kind))
 
 
 def _stream(file: SourceFile) -> Any:
@@ -157,7 +162,7 @@ def _parse_head(file: SourceFile, head: bytes, names: list[str], is_whole: bool)
 def _options(names: list[str]) -> Any:
     from pyarrow import csv
 
-    return csv.ConvertOptions(include_columns=names, strings_can_be_null=True)
+    return csv.ConvertOptions(include_columns=names, strings_can_be_null=True, auto_dict_encode=True)
 
 
 def _rows(handler: Any = None) -> Any:
