@@ -43,7 +43,15 @@ class Commands(click.Group):
             ctx.exit(2)
         except RapidmlError as error:
             click.echo(f"{_name_of(error)}: {error}", err=True)
-            ctx.exit(1)
+            ctx.exit(2 if _is_filter_error(error) else 1)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(130)
+
+
+def _is_filter_error(error: RapidmlError) -> bool:
+    """Whether an expression on the command line is wrong; asked by name, for its module is not always loaded."""
+    return type(error).__name__ == "ExpressionError"
 
 
 def _name_of(error: RapidmlError) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
+import logging
 from typing import TYPE_CHECKING, Any
 
 from rapidml.progress import Display
@@ -31,7 +30,7 @@ def run_in_terminal(document: Document, options: Mapping[str, Any], store: Store
         as_json: Print the result as one JSON object and nothing else.
 
     Returns:
-        Exit code: 0 all done, 3 some fits failed. Ends the process with 130 when interrupted.
+        Exit code: 0 all done, 3 some fits failed, 130 interrupted.
 
     Raises:
         RecipeError: The recipe is wrong.
@@ -43,15 +42,17 @@ def run_in_terminal(document: Document, options: Mapping[str, Any], store: Store
     from rapidml.execution.running import run_recipe
 
     chosen = RunOptions(options["workers"], options["cluster"], options["insecure"])
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # connections that close late, at the end of a run
     try:
         result = run_recipe(document, store, chosen, display.watch)
     except KeyboardInterrupt:
         display.close()
         print_lines(["stopped; what is finished is kept, and the same command goes on from there"], to_stderr=True)
-        sys.stdout.flush()
-        os._exit(EXIT_INTERRUPTED)  # fits still running in this process cannot be stopped in another way
+        return EXIT_INTERRUPTED
     finally:
         display.close()
+    if options["name"]:
+        store.runs.mark(result["run"], name=options["name"])
     if as_json:
         print_lines([json.dumps(result)])
     else:

@@ -91,6 +91,13 @@ def open_workers(kind: Literal["threads", "processes"], count: int, threads: int
             yield Workers(client, kind, count, threads)
 
 
+def abandon(workers: Workers) -> None:
+    """Leave workers to end with this process: a fit that runs inside it cannot be stopped, and nobody waits for it."""
+    cluster = workers.client.cluster
+    if cluster is not None:
+        cluster.shutdown_on_close = False
+
+
 @contextlib.contextmanager
 def connect(address: str, *, insecure: bool = False) -> Iterator[Workers]:
     """Use the workers of a running scheduler; they are left running at the end.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import RapidmlError
 from rapidml.execution.listing import load_result
+from rapidml.keys import make_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,4 +132,4 @@ def rows_of(store: Store, run: str) -> str:
     values = content["values"]
     kept = {name: value for name, value in values.items() if name.startswith(_ROWS) and not name.endswith(".path")}
     kept["split.seed"] = values["seed"] if values.get("split.seed") is None else values["split.seed"]
-    return repr((content["dataset"], sorted(kept.items(), key=str)))
+    return make_key({"dataset": content["dataset"], "values": [list(pair) for pair in sorted(kept.items(), key=str)]})

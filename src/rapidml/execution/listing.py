@@ -58,7 +58,7 @@ def find_best(store: Store, run_or_filter: str | None) -> dict[str, Any]:
 
     Raises:
         RunNotFound: Nothing has a score.
-        RapidmlError: The runs rank by different metrics.
+        RapidmlError: The runs rank by different metrics, or score different rows.
     """
     entries = _candidates(store, run_or_filter)
     metrics = {entry["rank_by"] for entry in entries}
@@ -68,6 +68,9 @@ def find_best(store: Store, run_or_filter: str | None) -> dict[str, Any]:
         raise RapidmlError(
             f"these runs rank by different metrics ({', '.join(sorted(metrics))}): filter them by rank_by"
         )
+    if len({entry["scored_rows"] for entry in entries}) > 1:
+        names = ", ".join(sorted({entry["name"] for entry in entries}))
+        raise RapidmlError(f"these runs score different rows or weights ({names}): name a run, or filter them")
     from rapidml.evaluate.metrics import get_metric
 
     metric = metrics.pop()

@@ -170,12 +170,18 @@ def _warnings(plan: Plan, facts: Mapping[str, Fact]) -> list[dict[str, Any]]:
     return [{"model": model, "text": text, "fits": count} for (model, text), count in counts.items()]
 
 
-def make_summary(result: Mapping[str, Any]) -> dict[str, Any]:
-    """What listings show of a result: flat and small."""
+def make_summary(result: Mapping[str, Any], scored_rows: str) -> dict[str, Any]:
+    """What listings show of a result: flat and small.
+
+    Args:
+        result: The result.
+        scored_rows: Equal for runs whose scores can be compared: same rows, same weights.
+    """
     chosen = next((name for name, entry in result["models"].items() if entry["chosen"]), None)
     selection = {} if chosen is None else result["models"][chosen]["selection"] or {}
     return {
         "rows": result["dataset"]["rows"],
+        "scored_rows": scored_rows,
         "chosen": chosen,
         "rank_by": result["rank_by"],
         "balanced": result["balanced"],

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rapidml.dataset.checks import add_data_error
 from rapidml.dataset.columns import request_columns
 from rapidml.dataset.problems import FieldError
-from rapidml.errors import RecipeError
+from rapidml.errors import ClusterError, RecipeError
 from rapidml.events import Event
+from rapidml.execution.comparing import find_score, rows_of
 from rapidml.execution.known import StoredFacts
 from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
 from rapidml.execution.results import make_result, make_summary, selection_name
@@ -198,7 +199,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
     try:
         with Session(store, run, options, watch) as session:
             return _execute(session, prepared, started)
-    except RecipeError:
+    except (RecipeError, ClusterError):
         if same is None:
             store.remove_run(run)
         raise
@@ -233,7 +234,9 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     result = _finish(session, prepared, schedule.trained, started)
     result["against_run_before"] = _against_before(prepared, session.store, result)
     session.announce(Event("run_finished", name=prepared.name, data={"state": result["state"]}))
-    session.attempt.finish(result["state"], summary=make_summary(result), changes={"result": result})
+    session.attempt.finish(
+        result["state"], summary=make_summary(result, rows_of(session.store, session.run)), changes={"result": result}
+    )
     return result
 
 
@@ -264,7 +267,6 @@ def _against_before(prepared: Prepared, store: Store, result: dict[str, Any]) ->
     from rapidml.evaluate.comparison import compare_scores
     from rapidml.evaluate.formatting import format_change
     from rapidml.evaluate.metrics import get_metric
-    from rapidml.execution.comparing import find_score, rows_of
 
     plan, reference = prepared.plan, prepared.reference
     if plan is None or reference is None or reference.id == result["run"]:

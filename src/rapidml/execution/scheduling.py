@@ -193,7 +193,7 @@ class Schedule:
         if first.error is not None:
             self.session.announce(Event("step_failed", first.kind, step.key, name, {"error": first.error}))
         else:
-            self.trained += is_fit(step)
+            self.trained += is_fit(step) and first.payload["trained"]
             data = {"seconds": first.seconds, **self._score(first)}
             self.session.announce(Event("step_finished", first.kind, step.key, name, data))
         self._release(step.key, is_done=first.error is None)

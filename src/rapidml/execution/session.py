@@ -7,7 +7,7 @@ import math
 import uuid
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from rapidml.cluster.workers import Workers, check_workers, connect, count_cores, open_workers
+from rapidml.cluster.workers import Workers, abandon, check_workers, connect, count_cores, open_workers
 from rapidml.events import TOPIC, Event
 from rapidml.execution.versions import list_versions
 from rapidml.store.facts import Fact
@@ -58,6 +58,8 @@ class Session:
     ) -> None:
         if not isinstance(error, KeyboardInterrupt):
             self._closing.close()
+        elif self._workers is not None:
+            abandon(self._workers)
 
     def announce(self, event: Event) -> None:
         """Show an event and append it to the run's event file."""

@@ -98,7 +98,11 @@ def write_table_task(
     def write(folder: Path) -> None:
         summary.update(write_table(request, list(parts), folder))
 
-    ref = open_store(store).objects.put("tables", key, write)
+    objects = open_store(store).objects
+    ref = objects.put("tables", key, write)
+    if not summary:  # the table was there, only its line was lost
+        stored = json.loads((objects.open(ref, verify=False) / "table.json").read_text(encoding="utf-8"))
+        summary = {name: stored[name] for name in ("rows", "dropped", "null")}
     columns = [column.key for column in request.columns]
     payload = {"rows_key": request.rows_key, "columns": columns, "parts": list(part_keys), **summary}
     seconds = time.perf_counter() - started
@@ -153,8 +157,9 @@ def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     step = job.step
     rows = open_rows(request)
     started = time.perf_counter()
+    known = load_stored_model(objects, step.key)
     with collect_warnings() as warned:
-        model = load_stored_model(objects, step.key) or _train(rows, job, objects)
+        model = known or _train(rows, job, objects)
     payload = {
         "model": step.model,
         "part": step.part,
@@ -166,6 +171,7 @@ def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
         "history": model.history,
         "threads": job.threads,
         "warnings": warned,
+        "trained": known is None,
         "start": None if step.start is None else step.start.key,
     }
     fitted = Outcome(step.key, "fit", payload, (), time.perf_counter() - started, peak_memory(), family=step.family)
