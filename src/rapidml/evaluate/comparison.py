@@ -113,9 +113,11 @@ def describe(scores: Mapping[str, Score], metric: Metric) -> dict[str, str]:
 
 
 def describe_difference(difference: Difference) -> str:
-    """``tied``, ``better (97%)``, ``worse (97%)`` or ``undefined``: what the first score is against the second."""
+    """``tied``, ``better (97%)``, ``worse (97%)``, ``no interval`` or ``undefined``: the first against the second."""
     if math.isnan(difference.value):
         return "undefined"
+    if math.isnan(difference.confidence):
+        return "no interval"
     if difference.tied:
         return "tied"
     percent = math.floor(100 * difference.confidence + 1e-9)
@@ -123,7 +125,9 @@ def describe_difference(difference: Difference) -> str:
     return f"{'better' if difference.better else 'worse'} ({sure})"
 
 
-def beats(score: Score, baseline: Score, metric: Metric) -> bool:
-    """Whether a model is better than the baseline and not tied with it."""
+def beats(score: Score, baseline: Score, metric: Metric) -> bool | None:
+    """Whether a model is better than the baseline and not tied with it; None if there is no interval to tell."""
     difference = compare_scores(score, baseline, metric.greater_is_better)
+    if math.isnan(difference.confidence):
+        return None
     return difference.better and not difference.tied

@@ -70,8 +70,8 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """JSON tree that ``from_json`` reads; NaN is null."""
-        tree: dict[str, Any] = {**self.summary(), "std": _to_null(self.std)}
-        tree |= {"replicas": [_to_null(x) for x in self.replicas], "parts": [_to_null(x) for x in self.parts]}
+        tree: dict[str, Any] = {**self.summary(), "std": to_null(self.std)}
+        tree |= {"replicas": [to_null(x) for x in self.replicas], "parts": [to_null(x) for x in self.parts]}
         return tree if self.undefined is None else {**tree, "undefined": self.undefined}
 
     @classmethod
@@ -83,10 +83,11 @@ class Score:
 
     def summary(self) -> dict[str, float | None]:
         """What ``--json`` prints of it; NaN is null."""
-        return {"value": _to_null(self.value), "low": _to_null(self.low), "high": _to_null(self.high)}
+        return {"value": to_null(self.value), "low": to_null(self.low), "high": to_null(self.high)}
 
 
-def _to_null(number: float) -> float | None:
+def to_null(number: float) -> float | None:
+    """A number as JSON takes it: NaN is null."""
     return None if math.isnan(number) else number
 
 

@@ -54,40 +54,45 @@ def compare_runs(store: Store, names: Sequence[str], metric: str | None = None) 
         RunNotFound: A name fits no run.
         RapidmlError: A run has no such model, or no score in the metric.
     """
-    from rapidml.evaluate.comparison import choose, compare_scores, describe_difference
+    from rapidml.evaluate.comparison import choose, order
     from rapidml.evaluate.metrics import get_metric
 
     results = [(_load(store, name), name) for name in names]
     metric = metric or results[0][0][0]["rank_by"]
     entries = [_entry(store, result, model, metric) for (result, model), _ in results]
-    greater = get_metric(metric).greater_is_better
-    named = {str(i): entry for i, entry in enumerate(entries)}
-    best = named[choose({name: entry.score for name, entry in named.items()}, get_metric(metric))]
-    listed = []
-    for entry in sorted(entries, key=lambda entry: entry.score.value, reverse=greater):
-        difference = compare_scores(entry.score, best.score, greater)
-        listed.append(
-            {
-                "run": entry.run,
-                "name": entry.name,
-                "model": entry.model,
-                "value": entry.score.value,
-                "low": entry.score.low,
-                "high": entry.score.high,
-                "against": "best" if entry is best else describe_difference(difference),
-                "difference": {
-                    "value": difference.value,
-                    "std": difference.std,
-                    "low": difference.low,
-                    "high": difference.high,
-                    "confidence": difference.confidence,
-                    "tied": difference.tied,
-                },
-            }
-        )
-    same_rows = len({rows_of(store, entry.run) for entry in entries}) == 1
-    note = None if same_rows else DIFFERENT_ROWS
+    rows = {entry.run: rows_of(store, entry.run) for entry in entries}
+    comparable = {str(i): e.score for i, e in enumerate(entries) if rows[e.run] == rows[entries[0].run]}
+    best = entries[int(choose(comparable, get_metric(metric)))]
+    ordered = order({str(i): entry.score for i, entry in enumerate(entries)}, get_metric(metric))
+    listed = [_describe(entries[int(i)], best, rows, metric) for i in ordered]
+    note = None if len(set(rows.values())) == 1 else DIFFERENT_ROWS
     return {"metric": metric, "balanced": best.result["balanced"], "entries": listed, "note": note}
+
+
+def _describe(entry: Entry, best: Entry, rows: Mapping[str, str], metric: str) -> dict[str, Any]:
+    """One entry of a comparison. No verdict is given on other rows: only the difference."""
+    from rapidml.evaluate.comparison import compare_scores, describe_difference
+    from rapidml.evaluate.metrics import get_metric
+    from rapidml.evaluate.scores import to_null
+
+    difference = compare_scores(entry.score, best.score, get_metric(metric).greater_is_better)
+    against = describe_difference(difference)
+    if entry is best:
+        against = "best"
+    elif rows[entry.run] != rows[best.run]:
+        against = "other rows"
+    elif difference.value == difference.std == 0:
+        against = "same scores"
+    parts = ("value", "std", "low", "high", "confidence")
+    numbers = {part: to_null(getattr(difference, part)) for part in parts}
+    return {
+        "run": entry.run,
+        "name": entry.name,
+        "model": entry.model,
+        **entry.score.summary(),
+        "against": against,
+        "difference": {**numbers, "tied": difference.tied},
+    }
 
 
 def _load(store: Store, name: str) -> tuple[dict[str, Any], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from rapidml.planning.planner import BASELINE
@@ -79,6 +80,7 @@ def _dataset(plan: Plan) -> dict[str, Any]:
         "test_rows": profile.n_test,
         "features": [feature.name for feature in profile.features],
         "weighted": profile.is_weighted,
+        "left_out": [list(pair) for pair in profile.left_out],
         "description": profile.describe(),
     }
 
@@ -139,6 +141,8 @@ def _compare(plan: Plan, facts: Mapping[str, Fact]) -> tuple[str | None, dict[st
     if not scores:
         return None, {}, None
     metric = get_metric(plan.resolved.rank_by)
+    if all(math.isnan(score.value) for score in scores.values()):
+        return None, dict.fromkeys(scores, "undefined"), None
     best = choose(scores, metric)
     texts = {
         name: "best"

@@ -70,18 +70,31 @@ class Rows:
         assert self.request.profile is not None
         return make_frame(self.table, self.request.profile.features, self.parts.rows(part))
 
+    def training_target(
+        self, part: str, training: Training, balance: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Target and training weight of the rows of a part that may train, each of shape ``(n_kept,)``."""
+        _, target, physics = self.truth(part)
+        weight, keep = self._weigh(target, physics, training, balance)
+        return (target, weight) if keep.all() else (target[keep], None if weight is None else weight[keep])
+
     def training_rows(self, part: str, training: Training, balance: Any, *, use_weight: bool) -> TrainingRows:
         """Features, target and training weight of a part; rows whose weight forbids training are left out."""
         from rapidml.dataset.frame import TrainingRows
-        from rapidml.dataset.training_weight import make_training_weight
 
         ids, target, physics = self.truth(part)
-        profile = self.request.profile
-        assert profile is not None
-        codes = None if profile.task.kind == "regression" else target.astype("int64")
-        weight, keep = make_training_weight(physics if use_weight else None, codes, training, balance)
+        weight, keep = self._weigh(target, physics if use_weight else None, training, balance)
         rows = TrainingRows(self.features(part), target, weight, ids)
         return rows if keep.all() else rows.take(keep)
+
+    def _weigh(
+        self, target: NDArray[np.float64], physics: NDArray[np.float64] | None, training: Training, balance: Any
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+        from rapidml.dataset.training_weight import make_training_weight
+
+        assert self.request.profile is not None
+        codes = None if self.request.profile.task.kind == "regression" else target.astype("int64")
+        return make_training_weight(physics, codes, training, balance)
 
 
 def load_rows(request: RowsRequest) -> Rows:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.checks import add_data_error
 from rapidml.dataset.columns import request_columns
-from rapidml.dataset.problems import FieldError
-from rapidml.errors import ClusterError, RecipeError
+from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError
 from rapidml.events import Event
 from rapidml.execution.comparing import find_score, rows_of
 from rapidml.execution.known import StoredFacts
@@ -187,7 +186,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
         KeyboardInterrupt: Stopped by the user; the same command goes on.
     """
     started = time.perf_counter()
-    prepared = prepare(document, store)
+    prepared = prepare(document, store, look=True)
     same = store.runs.find_same(prepared.digest)
     if same is not None and prepared.plan is not None and _is_complete(prepared.plan):
         stored = store.runs.load(same).get("result")
@@ -195,6 +194,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
             return _nothing_computed(stored, prepared.plan)
     from rapidml.execution.session import Session
 
+    store.refuse_read_only()
     run = same or store.runs.create(_run_content(prepared), prepared.checked.document.text)
     try:
         with Session(store, run, options, watch) as session:
@@ -229,7 +229,10 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     except BaseException as error:
         result = None if schedule is None else _finish(session, prepared, schedule.trained, started)
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        session.attempt.finish(state, changes={} if result is None else {"result": {**result, "state": state}})
+        changes: dict[str, Any] = {"error": str(error) if isinstance(error, RapidmlError) else repr(error)}
+        if result is not None:
+            changes["result"] = {**result, "state": state}
+        session.attempt.finish(state, changes=changes)
         raise
     result = _finish(session, prepared, schedule.trained, started)
     result["against_run_before"] = _against_before(prepared, session.store, result)
@@ -256,7 +259,7 @@ def _read(session: Session, prepared: Prepared) -> Reading:
     """Read what is missing; data that contradict the recipe are a problem of the recipe, with its line."""
     try:
         return read(session, prepared.checked, prepared.reading)
-    except FieldError as error:
+    except DatasetError as error:
         document = prepared.checked.document
         add_data_error(document, error)
         raise RecipeError(document.file, document.problems) from error

@@ -163,7 +163,7 @@ class Schedule:
     def _make_job(self, step: Step) -> FitJob | ScoreJob:
         resolved = self.plan.resolved
         if not is_fit(step):
-            return ScoreJob(step, resolved.metrics, resolved.balance == "classes")
+            return ScoreJob(step, resolved.metrics, resolved.recipe.training, resolved.balance)
         if step.rounds_from:
             step = replace(step, spec=replace(step.spec, rounds=self._median_rounds(step)))
         return FitJob(step, resolved.recipe.training, resolved.balance, self.session.workers.threads)

@@ -47,7 +47,13 @@ class ScoreJob:
 
     step: EvaluateStep
     metrics: tuple[str, ...]
-    balanced: bool
+    training: Training
+    balance: str
+
+    @property
+    def balanced(self) -> bool:
+        """Whether scores that depend on class sums make them equal."""
+        return self.balance == "classes"
 
 
 def peak_memory() -> int:
@@ -243,15 +249,16 @@ def load_prediction(objects: Objects, key: str) -> NDArray[np.float32]:
     """A stored prediction: shape ``(n_part,)``, or ``(n_part, n_classes)``.
 
     Raises:
-        StoreError: It is not in the store.
+        StoreError: It is not in the store, or its checksum does not hold.
     """
     import numpy as np
 
     from rapidml.errors import StoreError
 
-    folder = objects.find("predictions", key)
-    if folder is None:
-        raise StoreError(f"prediction {key[:12]} is not in the store; run the recipe again")
+    manifest = objects.find_manifest("predictions", key, verify=True)
+    if manifest is None:
+        raise StoreError(f"prediction {key[:12]} is not in the store, or damaged; run the recipe again")
+    folder = objects.open(manifest.ref, verify=False)
     stored: NDArray[np.float32] = np.load(folder / "prediction.npy", allow_pickle=False)
     return stored
 
@@ -282,7 +289,7 @@ def _evaluate(request: RowsRequest, job: ScoreJob, objects: Objects) -> Outcome:
         part = ScoredRows(ids, truth, load_prediction(objects, prediction.key), weight)
         scored.setdefault(_group(prediction.part), []).append(part)
     for trained, shown in step.parts:
-        _, truth, weight = rows.truth(trained)
+        truth, weight = rows.training_target(trained, job.training, job.balance)
         ids, shown_truth, shown_weight = rows.truth(shown)
         guess = baseline_prediction(truth, weight, len(ids), task)
         scored.setdefault(_group(shown), []).append(ScoredRows(ids, shown_truth, guess, shown_weight))

@@ -81,8 +81,8 @@ def check_document(document: Document, memory: Memory, *, look: bool = False) ->
 
     found = _check_dataset(document, memory)
     profile = _look(document, *found) if look and found is not None else None
-    if profile is not None:
-        check_against(document, profile)
+    if profile is not None and found is not None:
+        check_against(document, profile, is_whole=_is_whole(profile, found[0]))
     else:
         task_kind = None if found is None else guess_task_kind(document, found[1])
         for name, entry in document.models.items():
@@ -111,18 +111,29 @@ def _look(document: Document, identity: Identity, header: Header) -> Profile | N
         return None
 
 
-def check_against(document: Document, profile: Profile) -> None:
+def _is_whole(profile: Profile, identity: Identity) -> bool:
+    """Whether a first look has seen all rows."""
+    from rapidml.dataset.preview import PREVIEW_ROWS
+
+    n_samples = len({file.sample for file in identity.files})
+    return len(identity.files) == n_samples and profile.n_rows + profile.n_dropped < PREVIEW_ROWS
+
+
+def check_against(document: Document, profile: Profile, *, is_whole: bool = True) -> None:
     """Add every problem that the data show: leaks, weights, models and metrics that do not fit the task.
 
     Args:
         document: The recipe, which collects problems.
         profile: What the training rows look like.
+        is_whole: Whether it has seen all rows, so that what is rare in it is rare.
     """
     from rapidml.models.checking import check_model
 
     for name, entry in document.models.items():
         check_model(document, name, entry, profile.task.kind, profile)
     check_metrics(document, profile.task.kind)
+    if is_whole:
+        _check_folds(document, profile)
     _check_weights(document, profile)
     _check_leaks(document, profile)
 
@@ -199,6 +210,21 @@ def check_metrics(document: Document, task_kind: str | None) -> None:
             kind = "" if task_kind is None else f" for a {task_kind} task"
             fix = f"write '{guess}'" if guess else "choose one of these"
             document.add(path, f"a metric{kind}: {', '.join(fitting)}", fix)
+
+
+def _check_folds(document: Document, profile: Profile) -> None:
+    """Every class must be able to stand in every fold, or its score there is undefined."""
+    split = document.split
+    if split is None or not isinstance(split.folds, int) or not profile.classes:
+        return
+    rarest = min(profile.classes, key=lambda count: count.n_training)
+    if rarest.n_training < split.folds:
+        document.add(
+            ["split", "folds"],
+            f"a row of every class in each of {split.folds} folds; class {rarest.label} has "
+            f"{rarest.n_training:,} training rows",
+            f"write folds: {rarest.n_training}" if rarest.n_training > 1 else "add rows of this class, or leave it out",
+        )
 
 
 def _check_leaks(document: Document, profile: Profile) -> None:

@@ -160,6 +160,10 @@ def evaluate_key(resolved: Resolved, stage: str, inputs: Sequence[str], parts: S
         "balanced": resolved.balance == "classes",
     }
     if parts:
+        content["training"] = {
+            "balance": resolved.balance,
+            "negative_weights": resolved.recipe.training.negative_weights,
+        }
         content["baseline"] = [
             [rows_content(resolved, trained), rows_content(resolved, scored)] for trained, scored in parts
         ]
