@@ -277,7 +277,8 @@ def test_an_object_that_is_gone(recipe: Path, store: Path, result: dict[str, Any
     assert to_fit(plan(recipe, own)) == {"bdt": 1}
     assert [(reason["code"], reason["count"]) for reason in list_reasons(recipe, own)] == [("object_gone", 1)]
     again = run(recipe, own)
-    assert (again["run"], again["fits"]["trained"], again["fits"]["stored"]) == (result["run"], 1, 8)
+    trained = int(kind == "models")  # a lost prediction is made again by the stored model
+    assert (again["run"], again["fits"]["trained"], again["fits"]["stored"]) == (result["run"], trained, 9 - trained)
     assert list_model_files(own, again) == list_model_files(store, result)
     assert to_fit(plan(recipe, own)) == {}
 
