@@ -16,6 +16,7 @@ from rapidml.dataset.expression.functions import describe_functions
 from rapidml.evaluate.metrics import METRICS
 from rapidml.models.registry import find_adapter
 from rapidml.models.scikit_learn import list_classes
+from rapidml.planning.reasons import CODES
 from rapidml.recipe.jsonschema import make_json_schema
 
 FOLDER = Path(__file__).resolve().parent
@@ -156,6 +157,11 @@ def _metrics() -> str:
     return "\n".join(["| metric | tasks | better is |", "|---|---|---|", *rows])
 
 
+def _reasons() -> str:
+    rows = [f"| `{code}` | {text} |" for code, text in CODES.items()]
+    return "\n".join(["| code | why something is computed |", "|---|---|", *rows])
+
+
 def fill_table(page: str, name: str, table: str) -> str:
     """A page with the text between its comments ``name`` and ``end of name`` replaced.
 
@@ -173,10 +179,11 @@ def fill_table(page: str, name: str, table: str) -> str:
 
 def make_pages() -> dict[Path, str]:
     """Every page with generated content, as it should be."""
-    expressions = FOLDER / "expressions.md"
+    expressions, keys = FOLDER / "expressions.md", FOLDER / "keys-and-facts.md"
     return {
         FOLDER / "recipe-reference.md": make_reference(make_json_schema()),
         expressions: fill_table(expressions.read_text(encoding="utf-8"), "functions", describe_functions()),
+        keys: fill_table(keys.read_text(encoding="utf-8"), "reasons", _reasons()),
     }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from rapidml.layout import command_lines, command_text, print_json, print_lines, store_words, terminal_width, wrap
 from rapidml.progress import Display
 from rapidml.recipe.naming import run_name
-from rapidml.terminal import dataset_line, print_lines, result_lines, seconds_text
+from rapidml.terminal import dataset_line, has_scores, result_lines, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from rapidml.recipe.document import Document
     from rapidml.store.store import Store
 
+EXIT_FAILED = 1
 EXIT_FAILED_FITS = 3
 EXIT_INTERRUPTED = 130
+_LONGEST_HINT = 200
+"""A longer command is no hint: it is in the history of the shell."""
 
 
 def run_in_terminal(document: Document, options: Mapping[str, Any], store: Store, *, as_json: bool) -> int:
@@ -25,12 +28,12 @@ def run_in_terminal(document: Document, options: Mapping[str, Any], store: Store
 
     Args:
         document: The recipe as read.
-        options: ``workers``, ``cluster``, ``insecure``, ``only``.
+        options: ``overrides``, ``name``, ``only``, ``workers``, ``cluster``, ``insecure``, ``store_path``.
         store: An opened store.
         as_json: Print the result as one JSON object and nothing else.
 
     Returns:
-        Exit code: 0 all done, 3 some fits failed, 130 interrupted.
+        Exit code: 0 all done, 1 no model has a score, 3 some fits failed, 130 interrupted.
 
     Raises:
         RecipeError: The recipe is wrong.
@@ -54,11 +57,19 @@ def run_in_terminal(document: Document, options: Mapping[str, Any], store: Store
     if options["name"]:
         store.runs.mark(result["run"], name=options["name"])
     if as_json:
-        print_lines([json.dumps(result)])
+        print_json(result)
     else:
-        head = [] if result["computed"] else [dataset_line(name, result)]
-        print_lines([*head, *result_lines(result), *_last_lines(document, result)])
-    return EXIT_FAILED_FITS if result["errors"] else 0
+        width = terminal_width()
+        head = [] if result["computed"] else wrap(dataset_line(name, result), width, "  ")
+        print_lines([*head, *result_lines(result, width), *_last_lines(document, options, result, width)])
+    return exit_code(result)
+
+
+def exit_code(result: Mapping[str, Any]) -> int:
+    """What a run ends with: 0 if nothing failed, 3 if some models have scores all the same, else 1."""
+    if not result["errors"]:
+        return 0
+    return EXIT_FAILED_FITS if has_scores(result) else EXIT_FAILED
 
 
 def _data_name(document: Document) -> str:
@@ -73,24 +84,51 @@ def _data_name(document: Document) -> str:
     return dataset.path if isinstance(dataset.path, str) else "arrays"
 
 
-def _last_lines(document: Document, result: Mapping[str, Any]) -> list[str]:
-    lines = [f"{model} {text}" for model, text in result.get("against_run_before", {}).items()]
+def _last_lines(
+    document: Document, options: Mapping[str, Any], result: Mapping[str, Any], width: int | None
+) -> list[str]:
+    against = [f"{model} {text}" for model, text in result.get("against_run_before", {}).items()]
+    lines = [piece for line in against for piece in wrap(line, width, "    ")]
     if not result["computed"]:
-        return [*lines, f"run {result['run']}: nothing to compute, everything is stored"]
-    following = f"rapidml run {document.file} {_suggest_edit(result)}".strip()
-    return [
-        *lines,
-        f"run {result['run']} in {seconds_text(result['seconds'])}.   Next:  rapidml show    or    {following}",
-    ]
+        return [*lines, *wrap(f"run {result['run']}: nothing to compute, everything is stored", width)]
+    ended = f"run {result['run']} in {seconds_text(result['seconds'])}."
+    commands = [["rapidml", "show", *store_words(options["store_path"])], *_edit_command(document, options, result)]
+    hint = f"{ended}   Next:  " + "    or    ".join(command_text(words) for words in commands)
+    if width is None or len(hint) <= width:
+        return [*lines, hint]
+    lines.append(ended)
+    for before, words in zip(("Next:  ", "   or  "), commands, strict=False):
+        first, *rest = command_lines(words, None if width is None else width - len(before))
+        lines += [before + first, *(f"{'':7}{line}" for line in rest)]
+    return lines
 
 
-def _suggest_edit(result: Mapping[str, Any]) -> str:
-    """An override to try: half of a number that a model has."""
+def _edit_command(document: Document, options: Mapping[str, Any], result: Mapping[str, Any]) -> list[list[str]]:
+    """The command that ran, with one value changed; nothing if there is none to change, or it is no hint any more."""
+    edit = _suggest_edit(result)
+    if edit is None:
+        return []
+    field = edit.partition("=")[0]
+    kept = [override for override in options["overrides"] if override.partition("=")[0].strip() != field]
+    words = ["rapidml", "run", document.file, *kept, edit, *_option_words(options)]
+    return [words] if len(command_text(words)) <= _LONGEST_HINT else []
+
+
+def _option_words(options: Mapping[str, Any]) -> list[str]:
+    """The options that say how and where to run."""
+    words = [word for model in options["only"] for word in ("--only", model)]
+    for name in ("workers", "cluster"):
+        words += [] if options[name] is None else [f"--{name}", str(options[name])]
+    return [*words, *(["--insecure"] if options["insecure"] else []), *store_words(options["store_path"])]
+
+
+def _suggest_edit(result: Mapping[str, Any]) -> str | None:
+    """An override to try: half of a number that a model with a score has."""
     for favourite in ("max_depth", "learning_rate", "C", "alpha", "n_estimators"):
         for name, entry in result["models"].items():
-            value = entry["params"].get(favourite)
+            value = entry["params"].get(favourite) if entry["selection"] else None
             if isinstance(value, int) and value > 1:
                 return f"models.{name}.params.{favourite}={value // 2}"
             if isinstance(value, float):
                 return f"models.{name}.params.{favourite}={value / 2:.3g}"
-    return ""
+    return None

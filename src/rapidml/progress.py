@@ -7,7 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from rapidml.terminal import columns, metric_heading, print_lines, score_text, seconds_text
+from rapidml.layout import count_text, print_lines, score_cells, shorten, table, terminal_width, wrap
+from rapidml.terminal import metric_heading, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class Display:
         self.done = 0
         self.failed = 0
         self.progress: dict[str, str] = {}
-        self.rows: dict[str, str] = {}
+        self.scores: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._live: Any = None
@@ -43,7 +44,8 @@ class Display:
         """What is being read, before anything heavy is imported."""
         if self.quiet:
             return
-        print_lines([f"{self.name}  reading {self.data}"])
+        width = terminal_width()  # one line: the next one replaces it
+        print_lines([shorten(f"{self.name}  reading {self.data}", None if width is None else width - 1)])
 
     def watch(self, event: Event) -> None:
         """Take an event from the driver or a worker."""
@@ -53,7 +55,7 @@ class Display:
             elif event.step == "fit":
                 self._follow(event)
             elif event.step == "evaluate" and event.kind == "step_finished" and "score" in event.data:
-                self.rows[event.name] = score_text(event.data["score"])
+                self.scores[event.name] = event.data["score"]
             if self._live is not None:
                 self._live.update(self._text())
 
@@ -68,7 +70,8 @@ class Display:
 
         self.total = plan["fits"]["to_train"]
         self.heading = f"{plan['selection']} {metric_heading(plan['rank_by'], plan['balanced'])}"
-        lines = [] if self.quiet else start_lines(self.name, plan)
+        started = [] if self.quiet else start_lines(self.name, plan)
+        lines = [piece for line in started for piece in wrap(line, terminal_width(), "  ")]
         if self.is_terminal:
             sys.stdout.write("\x1b[1A\x1b[2K")  # the counts replace the line that said what is read
         print_lines(lines)
@@ -94,11 +97,12 @@ class Display:
     def _text(self) -> Any:
         from rich.text import Text
 
-        rows = [["", self.heading], *([name, score] for name, score in self.rows.items())]
-        lines = columns(rows) if self.rows else []
+        names, scores = list(self.scores), list(self.scores.values())
+        width = terminal_width()
+        rows = [["", self.heading], *map(list, zip(names, score_cells(scores), strict=True))]
+        lines = table(rows, width=width, cut=[0]) if self.scores else []
         failed = f", {self.failed} failed" if self.failed else ""
+        time_text = seconds_text(time.monotonic() - self._started)
         working = "   ".join(list(self.progress.values())[:3])
-        lines.append(
-            f"{self.done} of {self.total} fits{failed}, {seconds_text(time.monotonic() - self._started)}   {working}"
-        )
+        lines.append(f"{self.done} of {count_text(self.total, 'fit')}{failed}, {time_text}   {working}".rstrip())
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")

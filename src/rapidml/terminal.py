@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from typing import TYPE_CHECKING, Any
 
+from rapidml.layout import align_points, count_text, score_cells, shorten, table, wrap
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-
-def columns(rows: Sequence[Sequence[str]], indent: str = "  ", right: Iterable[int] = ()) -> list[str]:
-    """Rows aligned in columns, two spaces or more between them."""
-    if not rows:
-        return []
-    rights = set(right)
-    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows)))]
-    return [
-        (
-            indent
-            + "  ".join(cell.rjust(widths[i]) if i in rights else cell.ljust(widths[i]) for i, cell in enumerate(row))
-        ).rstrip()
-        for row in rows
-    ]
+_OWN_ERROR = re.compile(r"(?:Model|Dataset|Store|Cluster|Rapidml)Error: ")
+_MOST_NAMES = 12
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -69,18 +59,31 @@ def dataset_line(name: str, result: Mapping[str, Any]) -> str:
     return f"{name}  {result['dataset']['description']}"
 
 
-def result_table(result: Mapping[str, Any]) -> list[str]:
+def left_out_lines(left_out: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """One sentence with the columns that are no features, and why; nothing if there are none."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in left_out[:_MOST_NAMES]:
+        reasons.setdefault(why.removeprefix("is "), []).append(name)
+    if not reasons:
+        return []
+    texts = [f"{', '.join(names)} ({why})" for why, names in reasons.items()]
+    more = f", and {len(left_out) - _MOST_NAMES} more" if len(left_out) > _MOST_NAMES else ""
+    return wrap(f"left out: {', '.join(texts)}{more}", width, "  ")
+
+
+def result_table(result: Mapping[str, Any], width: int | None = None) -> list[str]:
     """Selection scores in the ranking metric, the comparison with the best, and the cost, best first."""
     metric = result["rank_by"]
     rows = [["", f"{result['selection']} {metric_heading(metric, result['balanced'])}", "against the best", "cost"]]
     entries = {**ranked(result), "dummy (baseline)": result["baseline"]}
-    for name, entry in entries.items():
-        score = (entry["selection"] or {}).get(metric)
+    scores = score_cells([(entry["selection"] or {}).get(metric) for entry in entries.values()])
+    unscored = "failed" if result["errors"] else "not finished"
+    for (name, entry), score in zip(entries.items(), scores, strict=True):
         mark = " *" if entry.get("chosen") else ""
+        shown = shorten(name, None if width is None else width // 4)
         cost = "" if name not in result["models"] else seconds_text(entry["seconds"])
-        failed = "" if score is not None else "failed" if result["errors"] else "not finished"
-        rows.append([f"{name}{mark}", score_text(score) or failed, entry.get("against_best") or "", cost])
-    return columns(rows, right=[3])
+        rows.append([f"{shown}{mark}", score or unscored, entry.get("against_best") or "", cost])
+    return table(rows, right=[3], width=width, drop=[3])
 
 
 def ranked(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,10 +97,20 @@ def ranked(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: result["models"][name] for name in [*names, *(n for n in result["models"] if n not in scored)]}
 
 
-def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """The table and what has to be said below it."""
+def has_scores(result: Mapping[str, Any]) -> bool:
+    """Whether any model of a result has a selection score."""
+    return any(entry["selection"] for entry in result["models"].values())
+
+
+def result_lines(result: Mapping[str, Any], width: int | None = None) -> list[str]:
+    """The table and what has to be said below it.
+
+    Args:
+        result: The result of a run.
+        width: Characters of a line; None for no limit.
+    """
     metric = result["rank_by"]
-    lines = result_table(result)
+    lines = []
     chosen = next((name for name, entry in result["models"].items() if entry["chosen"]), None)
     test = None if chosen is None else (result["models"][chosen]["test"] or {}).get(metric)
     if test is not None:
@@ -105,87 +118,142 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     if result["beats_baseline"] is False:
         lines.append("The best model does not beat the baseline (dummy): nothing was learned.")
     for warning in result["warnings"]:
-        total = result["models"][warning["model"]]["fits"]
-        lines.append(f"{warning['model']}, {warning['fits']} of {total} fits warned: {warning['text']}")
+        total = count_text(result["models"][warning["model"]]["fits"], "fit")
+        lines.append(f"{warning['model']}, {warning['fits']} of {total} warned: {_one_line(warning['text'])}")
+    wrapped = [piece for line in [*lines, *_error_lines(result)] for piece in wrap(line, width, "    ")]
+    return [*result_table(result, width), *left_out_lines(result["dataset"].get("left_out", ()), width), *wrapped]
+
+
+def _error_lines(result: Mapping[str, Any]) -> list[str]:
+    """What failed; fits of a model that failed with the same words in one line."""
+    same: dict[tuple[str, str, bool], list[str]] = {}
     for error in result["errors"]:
-        part = error["part"].replace(":", " ").replace("train", "final fit")
-        lines.append(f"{error['model']}, {part} failed: {error['error']}")
+        is_fit = not error["part"].endswith(" scores")
+        same.setdefault((error["model"], _one_line(error["error"]), is_fit), []).append(error["part"])
+    lines = []
+    for (model, text, is_fit), parts in same.items():
+        total = count_text(len(result["models"].get(model, {}).get("keys", parts)), "fit")
+        what = parts[0].replace(":", " ").replace("train", "final fit")
+        what = f"{len(parts)} of {total}" if is_fit and len(parts) > 1 else " and ".join([what, *parts[1:]])
+        lines.append(f"{model}, {what} failed: {text}")
     return lines
 
 
-def show_lines(result: Mapping[str, Any], model: str | None = None) -> list[str]:
-    """Everything stored about a run: every metric of every model on selection, training and test rows."""
-    lines = [
-        f"{result['run']}  {result['name']}  {result['state']}",
-        dataset_line("  data", result).strip(),
-        *result_lines(result),
-        "",
-    ]
-    rows = [["", "metric", result["selection"], "train", "test"]]
+def _one_line(text: str | None) -> str:
+    return _OWN_ERROR.sub("", " ".join((text or "unknown").split()), count=1)
+
+
+def show_lines(result: Mapping[str, Any], model: str | None = None, width: int | None = None) -> list[str]:
+    """Everything stored about a run: every metric of every model on selection, training and test rows.
+
+    Args:
+        result: The result of a run.
+        model: The one model to show; all if None.
+        width: Characters of a line; None for no limit.
+    """
     names = [model] if model else [*ranked(result), "dummy"]
-    for name in names:
-        entry = result["baseline"] if name == "dummy" else result["models"][name]
-        for i, metric in enumerate(result["metrics"]):
-            scores = [(entry[group] or {}).get(metric) for group in ("selection", "train", "test")]
-            heading = metric_heading(metric, result["balanced"])
-            rows.append([name if i == 0 else "", heading, *(score_text(score) for score in scores)])
-    lines += columns(rows)
+    lines = [f"{result['run']}  {result['name']}  {result['state']}"]
+    lines += wrap(dataset_line("data", result), width, "      ")
+    lines += [*result_lines(result, width), "", *_score_table(result, names, width)]
     for name in names:
         if name != "dummy":
-            lines += ["", *model_lines(name, result["models"][name])]
+            lines += ["", *model_lines(name, result["models"][name], width)]
     return lines
 
 
-def model_lines(name: str, entry: Mapping[str, Any]) -> list[str]:
+def _score_table(result: Mapping[str, Any], names: Sequence[str], width: int | None) -> list[str]:
+    """Every score of some models."""
+    entries = [result["baseline"] if name == "dummy" else result["models"][name] for name in names]
+    metrics = [metric for _ in names for metric in result["metrics"]]
+    cells = [[name if metric == result["metrics"][0] else "" for name in names for metric in result["metrics"]]]
+    cells.append([metric_heading(metric, result["balanced"]) for metric in metrics])
+    for group in ("selection", "train", "test"):
+        scores = [(entry[group] or {}).get(metric) for entry in entries for metric in result["metrics"]]
+        cells.append(score_cells(scores, metrics))
+    rows = [["", "metric", result["selection"], "train", "test"], *(list(row) for row in zip(*cells, strict=True))]
+    return table(rows, width=width, drop=[3], cut=[0, 1])
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """Parameters of a model as a sentence."""
+    return ", ".join(f"{key}={value}" for key, value in params.items()) or "all at their defaults"
+
+
+def model_lines(name: str, entry: Mapping[str, Any], width: int | None = None) -> list[str]:
     """Type, parameters, rounds and cost of one model."""
-    params = ", ".join(f"{key}={value}" for key, value in entry["params"].items()) or "all at their defaults"
-    rounds = "" if entry.get("rounds") is None else f", {entry['rounds']} rounds in the final fit"
+    rounds = "" if entry.get("rounds") is None else f", {count_text(entry['rounds'], 'round')} in the final fit"
+    cost = f"{count_text(entry['fits'], 'fit')} in {seconds_text(entry['seconds'])}"
     return [
-        f"  {name}: {entry['type']}, {entry['fits']} fits in {seconds_text(entry['seconds'])}{rounds}",
-        f"    {params}",
+        *wrap(f"  {name}: {entry['type']}, {cost}{rounds}", width, "    "),
+        *wrap(f"    {params_text(entry['params'])}", width, "    "),
     ]
 
 
-def print_lines(lines: Iterable[str], *, to_stderr: bool = False) -> None:
-    """Write lines to standard output (or error), at once."""
-    stream = sys.stderr if to_stderr else sys.stdout
-    stream.write("".join(f"{line}\n" for line in lines))
-    stream.flush()
+def listing_lines(entries: Sequence[Mapping[str, Any]], width: int | None = None) -> list[str]:
+    """Runs as a table, newest first.
 
-
-def listing_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Runs as a table, newest first."""
+    Args:
+        entries: Flat records of runs.
+        width: Characters of a line; None for no limit.
+    """
     if not entries:
         return ["no runs here"]
     rows = [["run", "name", "state", "chosen model", "selection score", "rows", "time", "tags"]]
-    for entry in entries:
-        score = entry.get("score")
-        shown = "" if score is None else f"{metric_heading(entry['rank_by'], entry['balanced'])} {score_text(score)}"
+    for entry, score in zip(entries, _listed_scores(entries), strict=True):
         size = f"{entry['rows']:,}" if entry.get("rows") else ""
-        cells = [entry["id"], entry["name"], entry["state"], entry.get("chosen") or "", shown, size]
+        cells = [entry["id"], entry["name"], entry["state"], entry.get("chosen") or "", score, size]
         rows.append([*cells, seconds_text(entry["seconds"]), entry["tags"]])
-    return columns(rows, indent="", right=[5, 6])
+    least = [7] if not any(entry["tags"] for entry in entries) else []
+    return table(rows, indent="", right=[5, 6], width=width, drop=[*least, 5, 6, 7, 2], cut=[1, 3, 7])
 
 
-def comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
-    """Models compared with the best of them, with paired differences."""
-    from rapidml.evaluate.formatting import format_difference
+def _listed_scores(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Metric and score of each run, numbers below each other."""
+    scores = [entry.get("score") for entry in entries]
+    names = [metric_heading(e["rank_by"], e["balanced"]) if e.get("score") else "" for e in entries]
+    widest = max(map(len, names), default=0)
+    cells = score_cells(scores, names)
+    return [f"{name.ljust(widest)} {cell}" if name else "" for name, cell in zip(names, cells, strict=True)]
 
+
+def comparison_lines(comparison: Mapping[str, Any], width: int | None = None) -> list[str]:
+    """Models compared with the best of them, with paired differences.
+
+    Args:
+        comparison: What ``compare --json`` prints.
+        width: Characters of a line; None for no limit.
+    """
+    entries = comparison["entries"]
     heading = metric_heading(comparison["metric"], comparison["balanced"])
     rows = [["run", "name", "model", heading, "against the best", "paired difference"]]
-    for entry in comparison["entries"]:
-        difference = entry["difference"]
-        text = "" if entry["against"] == "best" else format_difference(difference["value"], difference["std"])
-        rows.append([entry["run"], entry["name"], entry["model"], score_text(entry), entry["against"], text])
-    lines = columns(rows, indent="")
-    return [*lines, comparison["note"]] if comparison["note"] else lines
+    for entry, score, difference in zip(entries, score_cells(entries), _differences(entries), strict=True):
+        rows.append([entry["run"], entry["name"], entry["model"], score, entry["against"], difference])
+    is_named = len({(entry["name"], entry["run"]) for entry in entries}) == len({entry["name"] for entry in entries})
+    lines = table(rows, indent="", width=width, drop=[0 if is_named else 1], cut=[1, 2])
+    return [*lines, *wrap(comparison["note"], width)] if comparison["note"] else lines
 
 
-def best_lines(found: Mapping[str, Any]) -> list[str]:
+def _differences(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Paired differences of a column, with the decimals that the narrowest supports; none for the best."""
+    from rapidml.evaluate.formatting import find_decimals, format_difference, format_number
+
+    known = {i: entry["difference"] for i, entry in enumerate(entries) if entry["against"] != "best"}
+    stds = [known[i]["std"] for i in known if known[i]["std"] is not None and known[i]["std"] > 0]
+    decimals = find_decimals(min(stds, default=0.0))
+    texts = {}
+    for i, difference in known.items():
+        value, std = (float("nan") if difference[part] is None else difference[part] for part in ("value", "std"))
+        plain = not stds or value != value or std != std  # NaN: nothing to line up
+        number = format_number(value, decimals, sign=True)
+        texts[i] = format_difference(value, std) if plain else f"{number} +- {format_number(std, decimals)}"
+    values = dict(zip(texts, align_points([text.partition(" ")[0] for text in texts.values()]), strict=True))
+    return [f"{values[i]} {texts[i].partition(' ')[2]}".rstrip() if i in texts else "" for i in range(len(entries))]
+
+
+def best_lines(found: Mapping[str, Any], width: int | None = None) -> list[str]:
     """The best model, its score and its parameters."""
     heading = metric_heading(found["metric"], found["balanced"])
-    params = ", ".join(f"{key}={value}" for key, value in found["params"].items()) or "all at their defaults"
     return [
-        f"{found['run']}/{found['model']}  {found['name']}  {heading} {score_text(found['score'])}",
-        f"  {found['type']}: {params}",
+        *wrap(f"{found['run']}/{found['model']}  {found['name']}  {heading} {score_text(found['score'])}", width, "  "),
+        *wrap(f"  {found['type']}: {params_text(found['params'])}", width, "    "),
     ]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from rapidml.cli import main
+from rapidml.recipe.examples import list_examples
+from rapidml.store.store import open_store
 from tests.execution.small_runs import make_events, write, write_csv
 
 if TYPE_CHECKING:
@@ -172,7 +178,41 @@ def test_ls_shows_the_newest_30(own: Path) -> None:
 
 
 def test_a_wrong_filter_is_explained(here: Path) -> None:
-    assert "and" in fail(1, "ls", "seconds > 1 && seconds < 2")
+    assert "`and` between two conditions" in fail(2, "ls", "seconds > 1 && seconds < 2")
+    assert fail(2, "ls", "seconds >").startswith("error: in the expression 'seconds >'")
+    assert fail(2, "best", "seconds + 1").startswith("error: ")
+
+
+def test_a_filter_names_fields_that_runs_have(here: Path) -> None:
+    text = fail(2, "ls", "nme == 3")
+    assert text.startswith("error: runs have no field nme; did you mean name? a filter knows id, name, state, ")
+    assert "scores.METRIC, tag.TAG" in text
+    assert "no field scores.rocauc" in fail(2, "best", "scores.rocauc > 0")
+    assert len(load("ls", "score > 0.1 and scores.log_loss > 0 and rank_by == 'roc_auc' and rows == 120")) == 2
+
+
+def test_a_filter_on_tags(own: Path) -> None:
+    succeed("tag", "small", "good", "paper", "to-do")
+    succeed("tag", "deeper", "papers")
+    assert [entry["name"] for entry in load("ls", "tag.paper")] == ["small"]
+    assert [entry["name"] for entry in load("ls", "`tag.to-do` and not tag.bad")] == ["small"]
+    assert [entry["name"] for entry in load("ls", "not tag.paper")] == ["deeper"]
+    assert load("best", "tag.paper")["name"] == "small"
+    assert fail(2, "ls", "'paper' in tags") == "error: for 'paper' in tags write tag.paper\n"
+    assert fail(2, "ls", 'name == "a" and "to-do" in tags') == 'error: for "to-do" in tags write `tag.to-do`\n'
+
+
+def test_wrong_names_of_runs_give_2(here: Path) -> None:
+    for command in (
+        ("show", "absent"),
+        ("compare", "absent"),
+        ("best", "absent"),
+        ("rm", "absent"),
+        ("show", "@last~9"),
+    ):
+        assert fail(2, *command).startswith("error: ")
+    assert "there are roc_auc" in fail(2, "compare", "small", "--metric", "rocauc")
+    assert fail(1, "ls", "--store", "nowhere").startswith("error: there is no store at ")
 
 
 def test_show(here: Path) -> None:
@@ -182,8 +222,21 @@ def test_show(here: Path) -> None:
     only = succeed("show", "small/bayes")
     assert "bayes: sklearn.naive_bayes.GaussianNB" in only
     assert "bdt: xgboost" not in only
-    assert "has no model absent; it has bdt, bayes" in fail(1, "show", "small/absent")
-    assert fail(1, "show", "absent").startswith("error: no run 'absent' in ")
+    assert "has no model absent; it has bdt, bayes" in fail(2, "show", "small/absent")
+    assert fail(2, "show", "absent").startswith("error: no run 'absent' in ")
+
+
+def test_show_of_a_run_without_result_says_why(own: Path) -> None:
+    run = load("ls", "name == 'small'")[0]["id"]
+    runs = open_store(own / "rapidml-store").runs
+    runs.update(run, {"result": None, "state": "interrupted"})
+    (own / "rapidml-store" / "index.sqlite").unlink()  # it looks again only at runs that have not ended
+    assert fail(1, "show", run) == (
+        f"error: run {run} has no result yet: it is interrupted; run its recipe again to go on\n"
+    )
+    runs.update(run, {"state": "failed", "error": "the disk is full"})
+    (own / "rapidml-store" / "index.sqlite").unlink()
+    assert fail(1, "show", run) == f"error: run {run} has no result: it failed: the disk is full\n"
 
 
 def test_compare(here: Path) -> None:
@@ -204,6 +257,25 @@ def test_best(here: Path) -> None:
     assert "no finished run" in fail(1, "best", "name == 'absent'")
 
 
+def test_best_over_unlike_runs_says_how_to_narrow_down(own: Path) -> None:
+    assert call("run", "recipe.yaml", "evaluate.rank_by=accuracy", "-n", "acc", "--only", "bayes").exit_code == 0
+    assert call("run", "recipe.yaml", "split.folds=3", "-n", "other", "--only", "bayes").exit_code == 0
+    text = fail(1, "best")
+    assert text.splitlines() == [
+        "error: these runs rank by different metrics; narrow them down, for example",
+        "  rapidml best \"rank_by == 'roc_auc'\"",
+        "  rapidml best \"rank_by == 'accuracy'\"",
+    ]
+    assert load("best", "rank_by == 'accuracy'")["name"] == "acc"
+    lines = fail(1, "best", "rank_by == 'roc_auc'").splitlines()
+    assert lines[:2] == [
+        "error: these runs score different rows or weights; narrow them down, for example",
+        "  rapidml best \"rank_by == 'roc_auc' and name == 'other'\"",
+    ]
+    for line in lines[1:]:
+        assert load(*shlex.split(line)[1:])["metric"] == "roc_auc"
+
+
 def test_tag_and_note(own: Path) -> None:
     assert succeed("tag", "small", "good", "paper").split()[1:] == ["good", "paper"]
     assert succeed("tag", "small", "--", "-good").split()[1:] == ["paper"]
@@ -222,8 +294,6 @@ def test_rm_and_gc(own: Path) -> None:
 
 
 def test_gc_removes_what_is_old_and_reached_by_no_run(own: Path) -> None:
-    import os
-
     succeed("rm", "deeper", "small")
     for path in (own / "rapidml-store").rglob("*"):
         os.utime(path, (1, 1))
@@ -290,6 +360,127 @@ def test_run_without_a_recipe_is_a_usage_error(here: Path) -> None:
 
 def test_a_recipe_that_is_not_there(here: Path) -> None:
     assert "absent.yaml" in fail(2, "run", "absent.yaml")
+
+
+def test_run_prints_one_json_object_also_for_a_wrong_recipe(here: Path) -> None:
+    for arguments, field in (
+        (("recipe.yaml", "sed=1"), "sed"),
+        (("recipe.yaml", "dataset.target=absent"), "dataset.target"),
+        (("absent.yaml",), ""),
+    ):
+        outcome = call("run", *arguments, "--json")
+        assert outcome.exit_code == 2
+        (error,) = json.loads(outcome.stdout)["errors"]
+        assert set(error) == {"file", "line", "column", "field", "message", "fix"}
+        assert error["field"] == field
+        assert "nothing was started" in outcome.stderr
+
+
+@pytest.mark.parametrize("override", ["dataset.path=${NOT_SET}/a.csv", "dataset.test=${NOT_SET}/a.csv"])
+def test_a_variable_that_is_not_set_is_told_once(here: Path, override: str) -> None:
+    for command in ("check", "plan", "run"):
+        text = fail(2, command, "recipe.yaml", override, "split={folds: 2}")
+        assert text.startswith("recipe.yaml has 1 problem; nothing was started.")
+        assert "expected: a variable that is set; NOT_SET is not" in text
+
+
+def test_other_failures_are_json_too(here: Path) -> None:
+    outcome = call("show", "absent", "--json")
+    (error,) = json.loads(outcome.stdout)["errors"]
+    assert error["message"].startswith("no run 'absent'")
+    assert outcome.exit_code == 2
+    assert call("show", "absent").stdout == ""
+
+
+def test_a_plan_before_the_rows_are_read(here: Path, tmp_path: Path) -> None:
+    def counts(split: str) -> list[str]:
+        lines = succeed("plan", "recipe.yaml", f"split={split}", "--store", str(tmp_path / "empty")).splitlines()
+        assert re.fullmatch(r"read      to do    1 file    first run", lines[0])
+        return [line.split(None, 1)[1] for line in lines[1:3]]
+
+    assert counts("{test: 0.2, folds: 3}") == ["4 to fit", "4 to fit"]
+    assert counts("{valid: 0.3}") == ["1 to fit", "1 to fit"]
+    assert (
+        counts("{folds: {by: int(pt) % 3}}")
+        == ["to fit, one for each value of int(pt) % 3 and one on all training rows"] * 2
+    )
+
+
+def test_one_fit_of_one_model(own: Path) -> None:
+    lines = succeed("run", "recipe.yaml", "split={test: 0.2, valid: 0.3}", "name=one", "--only", "bayes").splitlines()
+    assert lines[2].startswith("1 of 1 fit to do: ")
+    lines = succeed("run", "recipe.yaml", "split={valid: 0.3}", "--only", "bayes", "--store", "new").splitlines()
+    assert lines[2] == "1 fit (1 model), 0 stored"
+    assert "bayes: sklearn.naive_bayes.GaussianNB, 1 fit in" in succeed("show", "--store", "new")
+
+
+def test_columns_left_out_are_named(own: Path) -> None:
+    rows = (own / "events.csv").read_text().splitlines()
+    (own / "more.csv").write_text("\n".join([f"{rows[0]},one,two", *(f"{row},1,2" for row in rows[1:])]))
+    arguments = ("recipe.yaml", "dataset.path=more.csv", "dataset.features={exclude: [w]}", "--only", "bayes")
+    expected = re.compile(r"(?m)^left out: .*one, two \(constant\)")
+    assert expected.search(succeed("run", *arguments))
+    assert expected.search(succeed("show"))
+    assert expected.search(succeed("plan", *arguments[:-2]))
+    assert expected.search(succeed("check", *arguments[:-2]))
+    assert ["one", "is constant"] in load("check", *arguments[:-2])["left_out"]
+    assert ["one", "is constant"] in load("plan", *arguments[:-2])["left_out"]
+    assert ["one", "is constant"] in load("show")["dataset"]["left_out"]
+
+
+def test_the_next_command_repeats_what_was_typed(own: Path) -> None:
+    (own / "my folder").mkdir()
+    shutil.copy(own / "recipe.yaml", own / "my folder" / "recipe.yaml")
+    arguments = ("dataset.path=../events.csv", "models.bdt.params.max_depth=8", "--workers", "1", "--only", "bdt")
+    text = succeed("run", "my folder/recipe.yaml", *arguments, "--store", "new store")
+    show, _, edit = text.splitlines()[-1].partition("Next:  ")[2].partition("    or    ")
+    assert shlex.split(show) == ["rapidml", "show", "--store", "new store"]
+    assert shlex.split(edit)[1:] == [
+        *("run", "my folder/recipe.yaml", "dataset.path=../events.csv", "models.bdt.params.max_depth=4"),
+        *("--only", "bdt", "--workers", "1", "--store", "new store"),
+    ]
+
+
+def test_a_hint_is_not_longer_than_useful(own: Path) -> None:
+    text = succeed("run", "recipe.yaml", f"notes={'n' * 200}", "models.bdt.params.max_depth=5", "--only", "bdt")
+    assert text.splitlines()[-1].endswith("Next:  rapidml show")
+
+
+def test_help_fits_80_columns_and_tells_all() -> None:
+    commands = main.commands
+    for arguments in ((), *((name,) for name in commands)):
+        text = CliRunner().invoke(main, [*arguments, "--help"], terminal_width=80).stdout
+        assert max(map(len, text.splitlines())) <= 80
+        assert "..." not in re.sub(r"\]?\.\.\.", "", text.partition("\n")[0]) + text.partition("Commands:")[2]
+    for command in commands.values():
+        assert command.help
+        assert all(getattr(option, "help", "") for option in command.params if option.param_type_name == "option")
+
+
+def test_help_names_the_examples() -> None:
+    text = " ".join(succeed("run", "--help").split())
+    assert all(re.search(rf"to this folder and run it: .*\b{name}\b", text) for name in list_examples())
+
+
+def complete(*words: str, **variables: str) -> list[str]:
+    environment = {"COMP_WORDS": " ".join(("rapidml", *words)), "COMP_CWORD": str(len(words)), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", "from rapidml.cli import main; main(prog_name='rapidml')"],
+        env={**os.environ, "_RAPIDML_COMPLETE": "bash_complete", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_the_shell_completes(here: Path) -> None:
+    assert complete("sh") == ["show"]
+    assert complete("run", "--exam") == ["--example"]
+    assert complete("run", "--example", "quick") == ["quickstart"]
+    assert {"@last", "small", "deeper"} <= set(complete("show", ""))
+    assert complete("show", "dee") == ["deeper"]
+    assert complete("show", "", RAPIDML_STORE="absent") == []
 
 
 def test_all_problems_of_all_parts_at_once(here: Path) -> None:

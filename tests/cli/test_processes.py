@@ -55,6 +55,13 @@ def test_failed_fits_give_3(folder: Path) -> None:
     assert "Warning" not in done.stderr
 
 
+def test_failed_fits_of_all_models_give_1(folder: Path) -> None:
+    done = call(folder, "run", "recipe.yaml", "models.ridge=null")
+    assert done.returncode == 1, done.stderr
+    assert len(re.findall(r"(?m)^gamma, 3 of 3 fits failed: ", done.stdout)) == 1
+    assert done.stdout.splitlines()[-1].endswith("Next:  rapidml show")
+
+
 def test_a_wrong_recipe_gives_2_and_its_errors(folder: Path) -> None:
     done = call(folder, "check", "recipe.yaml", "models.ridge.type=sklearn.linear_model.Rigde", "--json")
     assert done.returncode == 2

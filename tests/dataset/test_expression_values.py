@@ -285,3 +285,12 @@ def test_arithmetic_is_pythons(text: str, a: int, b: int, c: int) -> None:
     if isinstance(expected, complex) or abs(expected) > 1e15:
         return
     assert found == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
+
+
+def test_the_sign_of_zero_does_not_count() -> None:
+    """-0 of a whole number is 0; of a column with nulls, which is one of floats, it would be -0.0."""
+    expression = parse_expression("arctan2(b, -where(b > b, a, b)) == 0")
+    record = {"a": None, "b": 0}
+    columns = {"a": np.array([np.nan]), "b": np.array([0])}
+    assert expression.test(record)
+    assert expression.evaluate(columns, 1).tolist() == [True]

@@ -93,7 +93,9 @@ def test_variables_in_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOWHERE", raising=False)
     assert expand("${HIGGS_CSV}") == "/data/higgs.csv"
     assert expand("$HIGGS_CSV") == "$HIGGS_CSV"
-    with pytest.raises(DatasetError, match=r"the environment variable NOWHERE is not set; run `export NOWHERE="):
+    with pytest.raises(
+        DatasetError, match=r"dataset\.path: expected a variable that is set; NOWHERE is not; to fix: export NOWHERE="
+    ):
         expand("${NOWHERE}/x.csv")
 
 
@@ -135,10 +137,10 @@ def test_builtin_sets_are_hashed_without_being_loaded(memory: Memory) -> None:
 @pytest.mark.parametrize(
     ("builtin", "message"),
     [
-        ("irises", "there is no set 'irises'; there are breast_cancer, diabetes, digits, iris, wine"),
-        ({"iris": {"scaled": True}}, "no option 'scaled'; its options: none"),
-        ({"digits": {"n_class": 1}}, "expected a whole number from 2 to 10, found 1"),
-        ({"diabetes": {"scaled": 1}}, "expected true or false, found 1"),
+        ("irises", "dataset\\.builtin: expected one of breast_cancer, diabetes, digits, iris, wine"),
+        ({"iris": {"scaled": True}}, "options of the set: none; there is no option 'scaled'"),
+        ({"digits": {"n_class": 1}}, "expected a whole number from 2 to 10 for n_class, not 1"),
+        ({"diabetes": {"scaled": 1}}, "expected true or false for scaled, not 1"),
     ],
 )
 def test_wrong_builtin_sets(builtin: Any, message: str, memory: Memory) -> None:

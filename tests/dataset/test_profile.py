@@ -107,7 +107,7 @@ def test_classes_give_label_order_and_positive(read: Reads, write_csv: Writes) -
 def test_a_class_that_only_test_rows_have(read: Reads, write_csv: Writes) -> None:
     write_csv("a.csv", "x,y", *(f"{n},{'uv'[n % 2]}" for n in range(20)))
     write_csv("t.csv", "x,y", "1,u", "2,w")
-    with pytest.raises(DatasetError, match="classes that training rows have too; 1 test rows have w"):
+    with pytest.raises(DatasetError, match="classes that training rows have too; 1 test row has w"):
         _ = read(path="a.csv", target="y", positive="u", test="t.csv", split=Split(folds=2)).profile
 
 
@@ -133,7 +133,7 @@ def test_other_builtin_sets(builtin: str, kind: str, n_features: int, read: Read
 
 def test_titanic(shared_data: Path, read: Reads) -> None:
     profile = read(shared_data, path="titanic.csv", target="Survived").profile
-    assert profile.describe() == "891 rows x 8 features, 342 1, 549 0, no weights"
+    assert profile.describe() == "891 rows x 8 features, 342 of class 1, 549 of class 0, no weights"
     kinds = {feature.name: feature.kind for feature in profile.features}
     assert kinds["Sex"] == kinds["Embarked"] == "categorical"
     assert set(dict(profile.left_out)) == {"Name", "Ticket", "Cabin"}

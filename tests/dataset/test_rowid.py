@@ -121,12 +121,15 @@ def test_columns_and_their_order_count() -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (np.array([1.0, np.nan]), "dataset.id: column event is null in 1 row; every row needs an id"),
+        (
+            np.array([1.0, np.nan]),
+            "dataset.id: expected an id in every row; column event is null in 1 row; to fix: drop",
+        ),
         (np.array([None, "a", None]), "column event is null in 2 rows"),
         (np.ma.masked_array([1, 2], [True, False]), "column event is null in 1 row;"),
-        (np.array([1.0, 2.5]), "column event holds 2.5; ids are made of whole numbers or text"),
-        (np.array([2.0**60]), "beyond 2\\*\\*53 as floats"),
-        (np.array([np.inf]), "beyond 2\\*\\*53 as floats"),
+        (np.array([1.0, 2.5]), "whole numbers or text; column event holds 2.5"),
+        (np.array([2.0**60]), "column event holds floats beyond 2\\*\\*53"),
+        (np.array([np.inf]), "column event holds floats beyond 2\\*\\*53"),
         (np.array([1, "a"], object), "column event holds 1 \\(int\\)"),
         (np.array(["2026-01-01"], "datetime64[D]"), "is of type datetime64"),
     ],

@@ -182,9 +182,9 @@ def test_folds_by_values() -> None:
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        (np.zeros(400), "has 1 different values in the training rows; 2 to 100 can be folds"),
-        (np.arange(400), "has 400 different values"),
-        (np.arange(400) / 2, "gives 0.5; folds are whole numbers: use int"),
+        (np.zeros(400), "2 to 100 different values in the training rows; the expression has 1; "),
+        (np.arange(400), "training rows; the expression has 400;"),
+        (np.arange(400) / 2, r"expected whole numbers; the expression gives 0.5; to fix: use int\("),
         (np.where(np.arange(400) < 3, np.nan, 1.0), "is null in 3 rows"),
         (np.array(["a", "b"] * 200), "gives text"),
     ],
@@ -213,10 +213,10 @@ def test_test_part_by_numbers_and_booleans() -> None:
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [
-        (("t",), ("b",), "column set has 25 rows with values in neither list: 'v'; list them under train or test"),
-        (("t", "v"), ("b", "v"), "'v' is in both lists"),
-        (("t", "b", "v"), ("x",), "no row of 100 is in this part"),
-        (("x",), ("t", "b", "v"), "no rows are left to train on"),
+        (("t",), ("b",), "every value of set under train or test; 25 rows have others: 'v'; to fix: list them"),
+        (("t", "v"), ("b", "v"), "'v' is in train and in test"),
+        (("t", "b", "v"), ("x",), "rows in this part; none of 100 is in it"),
+        (("x",), ("t", "b", "v"), "rows that are left to train on, of 100; there are none"),
     ],
 )
 def test_test_column_rules(train: tuple[str, ...], test: tuple[str, ...], message: str) -> None:
@@ -230,7 +230,7 @@ def test_given_test_rows_are_the_test_part() -> None:
     parts = assign_parts(make_ids(300), Split(test=0.2, folds=5), 0, test_rows=given_rows)
     assert_array_equal(parts.test, given_rows)
     check_laws(parts, make_ids(300))
-    with pytest.raises(DatasetError, match=r"dataset\.test: no row of 300"):
+    with pytest.raises(DatasetError, match=r"dataset\.test: expected rows in this part; none of 300"):
         assign_parts(make_ids(300), Split(), 0, test_rows=np.zeros(300, bool))
 
 
@@ -246,8 +246,8 @@ def test_ids_that_explicit_rules_divide_are_counted() -> None:
 @pytest.mark.parametrize(
     ("n_ids", "split", "message"),
     [
-        (4, Split(folds=5), "5 folds need at least 5 different ids"),
-        (1, Split(test=0.2), "split.test: needs rows with at least 2 different ids, there are 1"),
+        (4, Split(folds=5), r"split\.folds: expected at least 5 different ids among the training rows, for 5 folds"),
+        (1, Split(test=0.2), r"split\.test: expected rows with at least 2 different ids; there is 1"),
     ],
 )
 def test_what_cannot_be_split_is_refused(n_ids: int, split: Split, message: str) -> None:

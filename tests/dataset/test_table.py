@@ -230,19 +230,35 @@ def test_text_with_too_many_values_is_not_stored(
 
 
 BAD: list[tuple[dict[str, tuple[str, ...]], dict[str, Any], str]] = [
-    ({"a.csv": ("x,y", "1,0", "2,")}, {}, r"a\.csv: the target y is null in 1 of 2 rows, first in record 2; drop"),
+    (
+        {"a.csv": ("x,y", "1,0", "2,")},
+        {},
+        r"target: .*; it is null in 1 of 2 rows of a\.csv, first in record 2; to fix: drop",
+    ),
     (
         {"a.csv": ("x,y,w", "1,0,1", "2,1,")},
         {"weight": "w"},
-        r"the weight is null or infinite in 1 of 2 rows, first in record 2",
+        r"weight: .*; it is null or infinite in 1 of 2 rows of a\.csv, first in record 2",
     ),
-    ({"a.csv": ("x,y,w", "1,0,1", "2,1,inf")}, {"weight": "w"}, r"the weight is null or infinite in 1 of 2 rows"),
+    ({"a.csv": ("x,y,w", "1,0,1", "2,1,inf")}, {"weight": "w"}, r"it is null or infinite in 1 of 2 rows"),
     ({"a.csv": ("x,y,w", "1,0,u")}, {"weight": "w"}, r"dataset\.weight: expected numbers; 'w' gives text"),
-    ({"a.csv": ("x,y,e", "1,0,1", "2,1,")}, {"id": "e"}, r"a\.csv: dataset\.id: column e is null in 1 row"),
-    ({"a.csv": ("x,y", "1,0")}, {"select": "x > 5"}, "dataset.select drops all 1 rows"),
-    ({"a.csv": ("x,y",)}, {}, "the files have no rows"),
-    ({"a1.csv": ("x,y", "1,0"), "a2.csv": ("y", "0")}, {}, r"a2\.csv: has no column x; its columns are y"),
-    ({"a1.csv": ("x,y", "1,0"), "a2.csv": ("x,y", "u,0")}, {}, r"column x is text in a2\.csv and numbers in a1\.csv"),
+    (
+        {"a.csv": ("x,y,e", "1,0,1", "2,1,")},
+        {"id": "e"},
+        r"dataset\.id: expected an id in every row; column e is null in 1 row",
+    ),
+    (
+        {"a.csv": ("x,y", "1,0")},
+        {"select": "x > 5"},
+        "dataset.select: expected a condition that some rows fulfil; it drops all 1",
+    ),
+    ({"a.csv": ("x,y",)}, {}, "rows to learn from; the files have none"),
+    ({"a1.csv": ("x,y", "1,0"), "a2.csv": ("y", "0")}, {}, r"expected column x in a2\.csv; it has y"),
+    (
+        {"a1.csv": ("x,y", "1,0"), "a2.csv": ("x,y", "u,0")},
+        {},
+        r"numbers in column x of a2\.csv, as in a1\.csv; it has 'u'",
+    ),
     ({"a1.csv": ("x,y,e", "1,0,1"), "a2.csv": ("x,y,e", "2,1,u")}, {"id": "e"}, r"column e is number in a1\.csv and"),
 ]
 
@@ -267,7 +283,7 @@ def test_null_weights_of_dropped_rows_do_not_matter(read: Reads, write_csv: Writ
 def test_arrays_of_different_shapes(read: Reads, tmp_path: Path) -> None:
     np.savez(tmp_path / "a1.npz", x=np.zeros((2, 3)), y=np.array([0, 1]))
     np.savez(tmp_path / "a2.npz", x=np.zeros((2, 4)), y=np.array([0, 1]))
-    with pytest.raises(DatasetError, match=r"array x has the shape \(3,\) in a1\.npz and \(4,\) in a2\.npz"):
+    with pytest.raises(DatasetError, match=r"one shape of array x; it is \(3,\) in a1\.npz and \(4,\) in a2\.npz"):
         read(path="a*.npz", target="y")
 
 

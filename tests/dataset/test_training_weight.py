@@ -87,16 +87,17 @@ def test_balance_of_no_rows() -> None:
             "error",
             "classes",
             (
+                r"training\.negative_weights: expected what to do with negative weights; "
                 r"1 training row has a negative weight \(16\.67% of the rows, 10\.00% of the sum of absolute weights\)"
-                r"; say what to do with training\.negative_weights: drop, absolute or use"
+                r"; to fix: write drop, absolute or use"
             ),
         ),
         (-PHYSICS, "error", "none", r"4 training rows have negative weights \(66\.67% of the rows, 90\.00%"),
-        ([1, 2, -4, 4, 0, 2], "use", "classes", "weights of class number 0 sum to -1; classes can be balanced only if"),
-        ([1, 2, 3, 0, 0, 0], "error", "classes", "weights of class number 1 sum to 0"),
-        ([0, 0, 0, 0, 0, 0], "error", "none", "sum to 0; a fit needs a positive sum"),
-        ([-1, -1, -1, -1, -1, -1], "drop", "none", "sum to 0; a fit needs a positive sum"),
-        ([1, 2, np.nan, np.inf, 0, 1], "use", "none", "2 of 6 rows have a null or infinite weight"),
+        ([1, 2, -4, 4, 0, 2], "use", "classes", "a positive sum in every class; those of class number 0 sum to -1"),
+        ([1, 2, 3, 0, 0, 0], "error", "classes", "those of class number 1 sum to 0"),
+        ([0, 0, 0, 0, 0, 0], "error", "none", "training weights with a positive sum; they sum to 0"),
+        ([-1, -1, -1, -1, -1, -1], "drop", "none", "training weights with a positive sum; they sum to 0"),
+        ([1, 2, np.nan, np.inf, 0, 1], "use", "none", "a finite weight in every row; 2 of 6 have none"),
     ],
 )
 def test_weights_that_cannot_train_are_refused(physics: list[float], rule: str, balance: str, message: str) -> None:

@@ -210,6 +210,25 @@ def test_messages(override: str, lines: list[str]) -> None:
     assert message(override) == "\n".join(lines)
 
 
+def test_a_field_of_an_unknown_model_lists_the_models() -> None:
+    (problem,) = load("models.xxx.params.a=1").problems
+    assert (problem.field, problem.expected) == ("models.xxx", "a model of the recipe: bdt or log; there is no xxx")
+    assert problem.fix == "add  models.xxx.type=TYPE  for a new one"
+    assert problem.place is not None
+    assert (problem.place.column, problem.place.length) == (8, 3)
+    (problem,) = load("models.bdtt.params.a=1").problems
+    assert problem.fix == "write 'bdt'"
+
+
+def test_a_new_model_may_come_in_several_arguments() -> None:
+    new = {"type": "xgboost", "params": {"max_depth": 3}}
+    for overrides in (
+        ("models.new.params.max_depth=3", "models.new.type=xgboost"),
+        ("models.new=xgboost", "models.new.params.max_depth=3"),
+    ):
+        assert load(*overrides).tree["models"]["new"] == new
+
+
 def test_first_argument_may_have_another_number() -> None:
     document = parse_document(TEXT, "r.yaml", ["x"], first_argument=7)
     assert str(document.problems[0].place) == "command line, argument 7"

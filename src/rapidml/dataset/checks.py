@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rapidml.dataset.expression import ExpressionError, parse_expression
 from rapidml.dataset.files import list_samples
 from rapidml.dataset.matching import find_target, is_glob, match_names
-from rapidml.dataset.problems import FieldError
+from rapidml.dataset.problems import FieldError, FileError
 from rapidml.dataset.readers.builtin_sets import SETS, find_set
 from rapidml.dataset.readers.registry import READERS, find_suffix
 from rapidml.dataset.readers.source import list_names
-from rapidml.errors import DatasetError
 from rapidml.recipe.schema import Exclude, FoldsBy, SplitColumn
 from rapidml.recipe.suggest import suggest
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from rapidml.dataset.header import Header
     from rapidml.dataset.readers.source import Kind
+    from rapidml.errors import DatasetError
     from rapidml.recipe.document import Document
     from rapidml.recipe.schema import Dataset
 
@@ -83,11 +83,31 @@ def add_data_error(document: Document, error: DatasetError) -> None:
         error: What finding or reading them raised.
     """
     if isinstance(error, FieldError):
-        document.add(_as_written(document.tree, error.path), error.expected, error.fix)
-        return
+        _add_once(document, _as_written(document.tree, error.path), error.expected, error.fix)
+    elif isinstance(error, FileError):
+        _add_once(document, _find_sample(document, error.sample), error.expected, error.fix)
+    elif isinstance(error, ExpressionError):
+        place = next((path for path, text in _list_expressions(document) if text == error.text), ("dataset",))
+        document.add(place, error.message, error.fix, offset=error.offset, length=error.length)
+    else:
+        what, _, fix = str(error).rpartition("; ")
+        text = f"data that can be used; {what or fix}"
+        _add_once(document, _find_sample(document, None), text, fix if what else "mend the data, or name others")
+
+
+def _add_once(document: Document, path: Steps, expected: str, fix: str) -> None:
+    """Add a problem, unless one of its field is known: it may be the reason."""
+    if ".".join(map(str, path)) not in {problem.field for problem in document.problems}:
+        document.add(path, expected, fix)
+
+
+def _find_sample(document: Document, position: int | None) -> Steps:
+    """The field that names the files of a sample; of any, if it is unknown which."""
+    samples = () if document.dataset is None else list_samples(document.dataset)
+    if position is not None and position < len(samples):
+        return _as_written(document.tree, (*samples[position].path, "path"))
     dataset = document.tree.get("dataset") or {}
-    field = next((name for name in ("path", "classes", "builtin") if name in dataset), "path")
-    document.add(("dataset", field), "data that can be read", str(error))
+    return "dataset", next((name for name in ("path", "classes", "builtin") if name in dataset), "path")
 
 
 def _as_written(tree: Mapping[str, Any], path: Steps) -> Steps:
@@ -151,9 +171,8 @@ def _check_builtin(document: Document, dataset: Dataset) -> None:
         return
     try:
         find_set(name, options)
-    except DatasetError as error:
-        expected = str(error).partition(": ")[2]
-        document.add(("dataset", "builtin", name), f"options of the set: {expected}", "correct or remove the option")
+    except FieldError as error:
+        document.add(error.path, error.expected, error.fix)
 
 
 def _check_suffix(document: Document, path: Steps, written: str) -> None:

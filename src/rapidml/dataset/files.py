@@ -123,17 +123,17 @@ class Identity:
         return f"{file.sample}/{file.name}" if has_many else file.name
 
 
-def expand(path: str) -> str:
+def expand(path: str, where: Sequence[str | int] = ("dataset", "path")) -> str:
     """A path with the environment variables of ``${NAME}`` put in.
 
     Raises:
-        DatasetError: A variable is not set.
+        FieldError: A variable is not set.
     """
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name not in os.environ:
-            raise DatasetError(f"{path}: the environment variable {name} is not set; run `export {name}=...` first")
+            raise FieldError(where, f"a variable that is set; {name} is not", f"export {name}=... before you start")
         return os.environ[name]
 
     return _VARIABLE.sub(value, path)
@@ -257,7 +257,7 @@ def find_files(written: str, base: Path, where: Sequence[str | int] = ("dataset"
     Raises:
         DatasetError: Nothing is there.
     """
-    pattern = expand(written)
+    pattern = expand(written, where)
     if "://" in pattern:
         return _find_remote(pattern, written, where)
     absolute = os.path.abspath(base / Path(pattern).expanduser())  # noqa: PTH100  (no symlink is resolved)

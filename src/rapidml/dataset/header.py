@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rapidml.dataset.problems import FileError
 from rapidml.dataset.readers.builtin_sets import SETS, TARGET
 from rapidml.dataset.readers.registry import open_source
-from rapidml.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,13 +16,24 @@ if TYPE_CHECKING:
     from rapidml.dataset.readers.source import Kind
     from rapidml.recipe.schema import Dataset
 
+_WORDS: Mapping[Kind, str] = {
+    "number": "numbers",
+    "integer": "whole numbers",
+    "boolean": "true or false",
+    "text": "text",
+    "date": "dates",
+    "array": "arrays",
+    "null": "nothing",
+}
+
 
 @dataclass(frozen=True)
 class Header:
     """Columns of a dataset.
 
     Attributes:
-        columns: Columns that every sample has, with their kind in the first rows, in file order.
+        columns: Columns of the first sample, with their kind in the first rows, in file order. That later files have
+            them too, those of ``dataset.test`` among them, is not seen here: ``preview.check_files``.
         samples: Columns of each sample, by its position.
         left_out: Columns that cannot be used, with the reason.
         task: Kind of task where it is known without the values: builtin sets.
@@ -60,7 +71,7 @@ def read_header(dataset: Dataset, identity: Identity, n_rows: int = 20_000) -> H
         The columns. Kinds may widen later: whole numbers to numbers, anything to text.
 
     Raises:
-        DatasetError: A file cannot be read, or a column is text in one sample and numbers in another.
+        FileError: A file cannot be read, or a column is text in one sample and numbers in another.
     """
     if identity.builtin is not None:
         return _builtin_header(identity.builtin[0], dataset)
@@ -73,13 +84,14 @@ def read_header(dataset: Dataset, identity: Identity, n_rows: int = 20_000) -> H
         source = open_source(file, limit=n_rows)
         left_out.update(source.left_out)
         samples.append(dict(source.kinds))
+    files = list(firsts.values())
     columns: dict[str, Kind] = {}
-    for name in dict.fromkeys(name for sample in samples for name in sample):
-        lacking = [file.name for number, file in sorted(firsts.items()) if name not in samples[number]]
-        if lacking:
-            left_out.setdefault(name, f"is not in {lacking[0]}")
-        else:
-            columns[name] = _common_kind(name, [sample[name] for sample in samples], list(firsts.values()))
+    for name in samples[0]:
+        having = [(file, sample[name]) for file, sample in zip(files, samples, strict=True) if name in sample]
+        columns[name] = _common_kind(name, having)
+    others = [sample for file, sample in zip(files, samples, strict=True) if file.role == "data"]
+    for name in dict.fromkeys(name for sample in others for name in sample):
+        left_out.setdefault(name, f"is not in {files[0].name}")
     left_out = {name: reason for name, reason in left_out.items() if name not in columns}
     return Header(columns, tuple(samples), left_out)
 
@@ -94,15 +106,14 @@ def widen(first: Kind, second: Kind) -> Kind | None:
     return first if first == second else None
 
 
-def _common_kind(name: str, kinds: list[Kind], files: list[SourceFile]) -> Kind:
-    common = kinds[0]
-    for number, kind in enumerate(kinds):
+def _common_kind(name: str, having: list[tuple[SourceFile, Kind]]) -> Kind:
+    first, common = having[0]
+    for file, kind in having:
         wider = widen(common, kind)
         if wider is None:
-            raise DatasetError(
-                f"column {name} holds {common} in {files[0].name} and {kind} in {files[number].name}; "
-                "expected one kind in all files"
-            )
+            found = f"{_WORDS[common]} in {first.name} and {_WORDS[kind]} in {file.name}"
+            text = f"one kind of column {name}; it holds {found}"
+            raise FileError(file.sample, text, "write it in one way in all files, or mend the cells that differ")
         common = wider
     return common
 

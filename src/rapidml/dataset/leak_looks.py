@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rapidml.dataset.leaks import Leak
+from rapidml.dataset.leaks import LARGEST_AUC, Leak
 from rapidml.dataset.ranks import auc_bounds, sort_column, spearman
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ SAMPLE_ABOVE = 20_000
 SAMPLE_ROWS = 10_000
 LEAST_PER_CLASS = 1000
 FIXED_SEED = 20_140_512
+LEAST_DEVIATIONS = 6.0
+"""How many standard deviations a statistic at its limit must be from chance, for its rows to be enough."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,31 @@ class Look:
         """Everything that a column alone says of the target, and how it follows the weight."""
         values = column.values if self.rows is None else column.values[self.rows]
         if column.categories is not None:
-            for code in self._classes():
+            for code in self._classes:
                 own = self.target if code < 0 else (self.target == code).astype(np.float64)
                 means = _crossed_means(values, len(column.categories), own)
                 yield from self._against_target(column.name, sort_column(means), code)
             return
         ordered = sort_column(values)
-        for code in self._classes():
+        for code in self._classes:
             yield from self._against_target(column.name, ordered, code)
         if self.weight is not None:
             yield from self._against_weight(column.name, ordered, self.weight)
 
+    @cached_property
     def _classes(self) -> list[int]:
+        """Classes that have enough rows, and others enough against them; -1 for regression."""
         if self.task.kind == "regression":
-            return [-1]
-        return [1] if self.task.kind == "binary" else list(range(len(self.task.classes)))
+            return [-1] if _is_enough_to_rank(len(self.target)) else []
+        codes = [1] if self.task.kind == "binary" else range(len(self.task.classes))
+        counts = {code: self._effective(self.target == code) for code in codes}
+        return [code for code, n in counts.items() if _is_enough(n, self._effective(self.target != code))]
+
+    def _effective(self, rows: NDArray[np.bool_]) -> float:
+        """Number of equal weights that vary as much as those of some rows."""
+        size = self.size[rows]
+        squares = float(size @ size)
+        return float(size.sum()) ** 2 / squares if squares > 0 else 0.0
 
     def _against_target(self, name: str, ordered: SortedColumn, code: int) -> Iterator[Leak]:
         if code < 0:
@@ -77,11 +90,25 @@ class Look:
             yield Leak(name, "target", value, self.task.classes[code], is_weighted=self.is_weighted)
 
     def _against_weight(self, name: str, ordered: SortedColumn, weight: NDArray[np.float64]) -> Iterator[Leak]:
-        if self.task.kind == "regression":
+        if self.task.kind == "regression" and self._classes:
             yield Leak(name, "weight", spearman(ordered, weight, None, self.least_filled))
         for code, label in enumerate(self.task.classes):
             rows = self.target == code
-            yield Leak(name, "weight", spearman(ordered, weight, rows, self.least_filled), label)
+            if _is_enough_to_rank(int(np.count_nonzero(rows))):
+                yield Leak(name, "weight", spearman(ordered, weight, rows, self.least_filled), label)
+
+
+def _is_enough(n_positive: float, n_negative: float) -> bool:
+    """Whether an area at its limit is no chance: its deviation is sqrt((m + n + 1) / 12 m n) without any relation."""
+    if n_positive <= 0 or n_negative <= 0:
+        return False
+    deviation = np.sqrt((n_positive + n_negative + 1) / (12 * n_positive * n_negative))
+    return bool(LEAST_DEVIATIONS * deviation <= LARGEST_AUC - 0.5)
+
+
+def _is_enough_to_rank(n_rows: int) -> bool:
+    """Whether a rank correlation of 1 is no chance: its deviation is 1 / sqrt(n - 1) without any relation."""
+    return n_rows - 1 >= LEAST_DEVIATIONS**2
 
 
 def list_looks(target: NDArray[np.float64], weight: NDArray[np.float64] | None, task: Task) -> list[Look]:

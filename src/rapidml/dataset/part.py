@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.evaluation import FileColumns, needed_columns, to_values
-from rapidml.dataset.problems import FieldError
+from rapidml.dataset.expression import ExpressionError
+from rapidml.dataset.problems import FieldError, FileError
 from rapidml.dataset.readers.registry import open_source
 from rapidml.dataset.readers.source import RawColumn
 from rapidml.errors import DatasetError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rapidml.dataset.columns import ColumnRequest, SampleRequest, TableRequest
-    from rapidml.dataset.files import Identity
+    from rapidml.dataset.files import Identity, SourceFile
 
 MOST_LABELS = 10_000
 """Text with more different values in a file is not stored, unless it is the target, a spectator or listed by name."""
@@ -70,11 +71,12 @@ def read_part(
         source = open_source(file, needed_columns(request, sample), limit)
         columns = FileColumns(source, request, sample)
         return _write_part(request, identity, index, columns, folder)
-    except FieldError:
+    except (FieldError, FileError, ExpressionError):
         raise
     except DatasetError as error:
-        text = str(error)
-        raise DatasetError(text if text.startswith(file.name) else f"{file.name}: {text}") from error
+        what, _, fix = str(error).rpartition("; ")
+        text = f"data that can be used in {file.name}; {what or fix}"
+        raise FileError(file.sample, text, fix if what else "name others, or leave it out") from error
 
 
 def _write_part(request: TableRequest, identity: Identity, index: int, columns: FileColumns, folder: Path) -> PartInfo:
@@ -89,7 +91,7 @@ def _write_part(request: TableRequest, identity: Identity, index: int, columns: 
     folder.mkdir(parents=True, exist_ok=True)
     id_kinds = _write_ids(request, identity, index, columns, records, folder)
     described = [
-        _write_column(folder, number, column, _load(request, column, columns, sample, rows), records)
+        _write_column(folder, number, column, _load(request, column, columns, sample, rows), records, file)
         for number, column in enumerate(request.columns)
     ]
     (folder / "part.json").write_text(json.dumps({"columns": described, "id_kinds": id_kinds}), encoding="utf-8")
@@ -159,17 +161,28 @@ def _weight(request: TableRequest, sample: SampleRequest, columns: FileColumns) 
 
 
 def _write_column(
-    folder: Path, number: int, column: ColumnRequest, loaded: RawColumn, records: NDArray[np.int64]
+    folder: Path,
+    number: int,
+    column: ColumnRequest,
+    loaded: RawColumn,
+    records: NDArray[np.int64],
+    file: SourceFile,
 ) -> dict[str, Any]:
     """Write a column and say what it holds."""
     import numpy as np
 
+    from rapidml.dataset.strays import look_at_texts
+
     values, categories = loaded.values, loaded.categories
     null = _find_null(loaded)
     if null is not None and null.any():
-        _refuse_null(column, null, records)
+        _refuse_null(column, null, records, file)
     about: dict[str, Any] = {"name": column.name, "nulls": 0 if null is None else int(null.sum())}
-    if categories is not None and len(categories) > MOST_LABELS and not column.keep_text:
+    if categories is not None and column.role in ("column", "target"):
+        texts = look_at_texts(values, categories, records, file.name)
+        about |= {} if texts is None else {"texts": texts.to_json()}
+    is_kept = column.keep_text or file.role == "test"  # test rows never decide what is stored of the others
+    if categories is not None and len(categories) > MOST_LABELS and not is_kept:
         return {**about, "left_out": f"is text with more than {MOST_LABELS:,} different values"}
     if categories is not None:
         values, categories = _sort_labels(values, categories)
@@ -190,15 +203,20 @@ def _find_null(column: RawColumn) -> NDArray[np.bool_] | None:
     return np.asarray(found.any(axis=tuple(range(1, found.ndim))), np.bool_)
 
 
-def _refuse_null(column: ColumnRequest, null: NDArray[np.bool_], records: NDArray[np.int64]) -> None:
+def _refuse_null(column: ColumnRequest, null: NDArray[np.bool_], records: NDArray[np.int64], file: SourceFile) -> None:
     if column.role == "column":
         return
     count, first = int(null.sum()), int(records[null.argmax()]) + 1
-    what = {"target": f"target {column.name}", "weight": "weight", "by": f"value of folds.by {column.name!r}"}
-    name = what.get(column.role, column.name)
-    fix = f"drop such rows with dataset.select: not isnull({column.name})" if column.role == "target" else "mend it"
     state = "null or infinite" if column.role == "weight" else "null"
-    raise DatasetError(f"the {name} is {state} in {count:,} of {len(null):,} rows, first in record {first:,}; {fix}")
+    found = f"it is {state} in {count:,} of {len(null):,} rows of {file.name}, first in record {first:,}"
+    if column.role == "weight":
+        fix = "mend the weights, or drop such rows with dataset.select"
+        raise FieldError(("dataset", "weight"), f"a finite weight in every row; {found}", fix)
+    if column.role == "by":
+        fix = "drop such rows with dataset.select, or write an expression without null"
+        raise FieldError(("split", "folds", "by"), f"a fold for every row; {found}", fix)
+    fix = f"drop such rows with dataset.select: not isnull({column.name})"
+    raise FieldError(("dataset", "target"), f"a value of {column.name} in every row; {found}", fix)
 
 
 def _sort_labels(codes: NDArray[np.int32], categories: tuple[str, ...]) -> tuple[NDArray[Any], tuple[str, ...]]:

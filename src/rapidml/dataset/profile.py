@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from rapidml.dataset.descriptions import describe_class, describe_features
 from rapidml.dataset.frame import Column, Frame, Task
 from rapidml.dataset.leaks import Leak, find_leaks
 from rapidml.dataset.targets import decide_task, encode_target
@@ -35,6 +36,7 @@ class Feature:
         kind: ``number``, ``categorical`` or ``array``.
         categories: Labels in the training rows, sorted; empty unless categorical.
         nulls: Number of training rows without a value.
+        shape: Shape of each row's value; empty unless it is an array.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Feature:
     kind: Literal["number", "categorical", "array"]
     categories: tuple[str, ...] = ()
     nulls: int = 0
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Profile:
         n_dropped: Records that ``select`` dropped.
         n_null: Those of them dropped because a condition was null.
         divided_ids: Number of ids whose rows are in different parts.
+        has_test_sample: Whether the test rows are those of ``dataset.test``.
     """
 
     task: Task
@@ -102,14 +106,30 @@ class Profile:
     n_dropped: int = 0
     n_null: int = 0
     divided_ids: int = 0
+    has_test_sample: bool = False
 
     def describe(self) -> str:
         """One line: ``569 rows x 30 features, 212 malignant, 357 benign, no weights``."""
-        pieces = [f"{self.n_rows:,} rows x {len(self.features):,} features"]
-        pieces += [f"{count.n_rows:,} {count.label}" for count in self.classes[:4]]
+        given = f" ({self.n_test:,} of them test)" if self.has_test_sample else ""
+        pieces = [f"{self.n_rows:,} rows{given} x {describe_features([feature.shape for feature in self.features])}"]
+        pieces += [f"{count.n_rows:,} {describe_class(count.label)}" for count in self.classes[:4]]
         if len(self.classes) > 4:
-            pieces.append(f"{len(self.classes) - 4} more classes")
+            pieces.append("1 more class" if len(self.classes) == 5 else f"{len(self.classes) - 4} more classes")
         return ", ".join([*pieces, "weighted" if self.is_weighted else "no weights"])
+
+    def describe_left_out(self, most: int = 4) -> str:
+        """One line: ``left out: Name (text with 891 different values), day (a date)``; empty if nothing is.
+
+        Args:
+            most: Number of columns to name.
+        """
+        if not self.left_out:
+            return ""
+        shown = ", ".join(
+            f"{name or 'no name'} ({reason.removeprefix('is ')})" for name, reason in self.left_out[:most]
+        )
+        more = len(self.left_out) - most
+        return f"left out: {shown}" + (f" and {more} more" if more > 0 else "")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that ``from_json`` takes."""
@@ -119,7 +139,10 @@ class Profile:
     def from_json(cls, content: dict[str, Any]) -> Profile:
         """The profile that ``to_json`` wrote, or that came back from JSON; fields it does not know are ignored."""
         known = {name: value for name, value in content.items() if name in cls.__dataclass_fields__}
-        features = [{**one, "categories": tuple(one["categories"])} for one in known["features"]]
+        features = [
+            {**one, "categories": tuple(one["categories"]), "shape": tuple(one.get("shape", ()))}
+            for one in known["features"]
+        ]
         task = known["task"]
         known["task"] = Task(task["kind"], tuple(task["classes"]))
         known["features"] = tuple(Feature(**one) for one in features)
@@ -143,8 +166,11 @@ def assign_rows(table: Table, request: TableRequest, split: Split, seed: int) ->
     """
     import numpy as np
 
+    from rapidml.dataset.fitness import check_ids, check_target_text
     from rapidml.dataset.split import EXACT_BELOW, assign_parts
 
+    check_ids(table, request)
+    check_target_text(table, request)
     test_column = by = None
     if isinstance(split.test, SplitColumn):
         test_column = _plain_values(table.column(request.find(split.test.column).key))
@@ -175,12 +201,16 @@ def make_profile(table: Table, request: TableRequest, dataset: Dataset, parts: P
     Raises:
         DatasetError: The target cannot be learned, or no feature is left.
     """
+    from rapidml.dataset.fitness import check_weight_sums
+
     rows = parts.rows("train")
     task = decide_task(table.column(request.target.key), rows, request)
     target = target_codes(table, request, task)
     weight = physics_weight(table, request)
     features, left_out = _find_features(table, request, rows)
     own = None if weight is None else weight[rows]
+    classes = _count_classes(task, target, rows, own)
+    check_weight_sums(classes, own)
     exempt = {name for name, is_listed in request.features if is_listed}
     if dataset.builtin is not None:
         exempt |= {name for name, _ in request.features} - {name for name, _ in request.derived}
@@ -193,12 +223,13 @@ def make_profile(table: Table, request: TableRequest, dataset: Dataset, parts: P
         n_test=table.n_rows - len(rows),
         n_folds=parts.n_folds,
         features=features,
-        classes=_count_classes(task, target, rows, own),
+        classes=classes,
         left_out=left_out,
         leaks=tuple(leaks),
         n_dropped=table.n_dropped,
         n_null=table.n_null,
         divided_ids=parts.divided_ids,
+        has_test_sample=table.test_rows is not None,
         **_weigh(own),
     )
 
@@ -261,20 +292,29 @@ def _plain_values(column: Column) -> NDArray[Any]:
 def _find_features(
     table: Table, request: TableRequest, rows: NDArray[np.int64]
 ) -> tuple[tuple[Feature, ...], tuple[tuple[str, str], ...]]:
-    from rapidml.dataset.problems import FieldError
+    from rapidml.dataset.fitness import check_infinite, check_strays, count_infinite
+    from rapidml.dataset.problems import TooLittleError
 
     features: list[Feature] = []
     left_out = dict(request.left_out)
+    strays = [
+        (name, stray)
+        for name, is_listed in request.features
+        if not is_listed and (stray := table.stray(request.find(name).key)) is not None
+    ]
+    check_strays(strays)
     for name, is_listed in request.features:
         found = _look_at(table, request.find(name).key, name, rows, is_listed=is_listed)
         if isinstance(found, Feature):
             features.append(found)
         else:
             left_out[name] = found
+    infinite = [(feature.name, count_infinite(table.column(feature.key))) for feature in features]
+    check_infinite(infinite, table.n_rows)
     if not features:
         reasons = "; ".join(f"{name} {reason}" for name, reason in list(left_out.items())[:5])
         text = f"columns to learn from; none is left ({reasons or 'the files have no others'})"
-        raise FieldError(("dataset", "features"), text, "name others in dataset.features")
+        raise TooLittleError(("dataset", "features"), text, "name others in dataset.features")
     return tuple(features), tuple(left_out.items())
 
 
@@ -290,7 +330,7 @@ def _look_at(table: Table, key: str, name: str, rows: NDArray[np.int64], *, is_l
     if stored.categories is not None:
         return _look_at_text(key, name, values, stored.categories, is_listed=is_listed)
     if values.ndim > 1:
-        return Feature(name, key, "array", nulls=0)
+        return Feature(name, key, "array", shape=values.shape[1:])
     nulls = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
     if nulls == len(values):
         return "is null in all training rows"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rapidml.errors import DatasetError
+from rapidml.dataset.problems import FieldError
 from rapidml.keys import canonical_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def hash_columns(columns: Sequence[NDArray[Any]], names: Sequence[str] = ()) -> 
         Ids. Shape ``(n_rows,)``.
 
     Raises:
-        DatasetError: A value is null, has a fraction, is too large for its type to be exact, or is neither a number
+        FieldError: A value is null, has a fraction, is too large for its type to be exact, or is neither a number
             nor text.
     """
     if not columns:
@@ -120,7 +120,7 @@ def _column_bits(column: NDArray[Any], name: str) -> NDArray[np.uint64]:
         return _whole_numbers(np.asarray(column, np.float64), name).view(np.uint64)
     if kind in "OUT":
         return _text_bits(column, name)
-    raise DatasetError(f"dataset.id: column {name} is of type {column.dtype}; ids are made of whole numbers or text")
+    raise _id_error(f"whole numbers or text; column {name} is of type {column.dtype}", "name another column")
 
 
 def _whole_numbers(column: NDArray[np.float64], name: str) -> NDArray[np.int64]:
@@ -128,11 +128,11 @@ def _whole_numbers(column: NDArray[np.float64], name: str) -> NDArray[np.int64]:
     if null.any():
         raise _null_error(name, int(null.sum()))
     if not np.all(np.abs(column) <= _EXACT_FLOAT):
-        text = "holds numbers beyond 2**53 as floats, which cannot be told apart; store them as integers"
-        raise DatasetError(f"dataset.id: column {name} {text}")
+        text = f"whole numbers that can be told apart; column {name} holds floats beyond 2**53"
+        raise _id_error(text, "store them as integers")
     if not np.all(column == np.floor(column)):
         example = float(column[column != np.floor(column)][0])
-        raise DatasetError(f"dataset.id: column {name} holds {example!r}; ids are made of whole numbers or text")
+        raise _id_error(f"whole numbers or text; column {name} holds {example!r}", "name another column")
     return column.astype(np.int64)
 
 
@@ -143,15 +143,17 @@ def _text_bits(column: NDArray[Any], name: str) -> NDArray[np.uint64]:
             if value is None or value != value:
                 raise _null_error(name, sum(item is None or item != item for item in column.tolist()))
             kind = type(value).__name__
-            raise DatasetError(
-                f"dataset.id: column {name} holds {value!r} ({kind}); make the whole column text or numbers"
+            raise _id_error(
+                f"text; column {name} holds {value!r} ({kind}) too", "make the whole column text or numbers"
             )
         known[value] = int.from_bytes(hashlib.sha256(b"text:" + value.encode()).digest()[:8], "big")
     return np.fromiter((known[value] for value in column.tolist()), np.uint64, len(column))
 
 
-def _null_error(name: str, count: int) -> DatasetError:
+def _null_error(name: str, count: int) -> FieldError:
     rows = "1 row" if count == 1 else f"{count:,} rows"
-    return DatasetError(
-        f"dataset.id: column {name} is null in {rows}; every row needs an id (drop such rows in the file)"
-    )
+    return _id_error(f"an id in every row; column {name} is null in {rows}", "drop such rows in the file")
+
+
+def _id_error(expected: str, fix: str) -> FieldError:
+    return FieldError(("dataset", "id"), expected, fix)

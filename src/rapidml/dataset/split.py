@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rapidml.dataset.problems import FieldError, TooLittleError
 from rapidml.dataset.rowid import Stream, mix, uniform
-from rapidml.errors import DatasetError
 from rapidml.recipe.schema import FoldsBy, Split, SplitColumn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Where = tuple[str, ...]
+"""A field of the recipe."""
 EXACT_BELOW = 10_000
 """Number of table rows from which the hash alone decides."""
 MAX_FOLDS = 100
@@ -105,7 +107,7 @@ def assign_parts(
         The parts; none of them is empty, except that there may be no test part.
 
     Raises:
-        DatasetError: A part would be empty, a value of the test column is in neither list, or ``by`` is null, not
+        FieldError: A part would be empty, a value of the test column is in neither list, or ``by`` is null, not
             whole or has fewer than 2 or more than 100 values.
     """
     seed = seed if split.seed is None else split.seed
@@ -142,9 +144,9 @@ def early_stopping_mask(ids: NDArray[np.uint64], seed: int) -> NDArray[np.bool_]
         Whether the row is held out. Shape ``(n_rows,)``.
 
     Raises:
-        DatasetError: All rows have the same id.
+        FieldError: All rows have the same id.
     """
-    return _smallest(ids, EARLY_STOPPING_SHARE, "early_stopping", seed, "early stopping")
+    return _smallest(ids, EARLY_STOPPING_SHARE, "early_stopping", seed, ("models",))
 
 
 def _make_test(
@@ -155,38 +157,40 @@ def _make_test(
     test_rows: NDArray[np.bool_] | None,
 ) -> NDArray[np.bool_]:
     if test_rows is not None:
-        return _check_test(np.array(test_rows, np.bool_), "dataset.test")
+        return _check_test(np.array(test_rows, np.bool_), ("dataset", "test"))
     if split.test is None:
         return _check_train(np.zeros(len(ids), np.bool_))
     if isinstance(split.test, SplitColumn):
         if test_column is None:
             raise ValueError("split.test.column needs the values of its column")
-        return _check_test(_test_by_column(test_column, split.test), f"split.test.column {split.test.column}")
-    return _smallest(ids, split.test, "test", seed, "split.test")
+        return _check_test(_test_by_column(test_column, split.test), ("split", "test"))
+    return _smallest(ids, split.test, "test", seed, ("split", "test"))
 
 
 def _test_by_column(values: NDArray[Any], rule: SplitColumn) -> NDArray[np.bool_]:
     both = [value for value in rule.test if value in rule.train]
     if both:
-        raise DatasetError(f"split.test: {both[0]!r} is in both lists, train and test; leave it in one of them")
+        text = f"two lists without a common value; {both[0]!r} is in train and in test"
+        raise FieldError(("split", "test"), text, "leave it in one of them")
     items = values.tolist()
     part = dict.fromkeys(rule.train, False) | dict.fromkeys(rule.test, True)
     unlisted = sorted({repr(value) for value in set(items) if value not in part})
     if unlisted:
         count = sum(value not in part for value in items)
         shown = ", ".join(unlisted[:5]) + (", ..." if len(unlisted) > 5 else "")
-        text = f"has {count:,} rows with values in neither list: {shown}; list them under train or test, or drop them"
-        raise DatasetError(f"split.test: column {rule.column} {text} with dataset.select")
+        text = f"every value of {rule.column} under train or test; {count:,} rows have others: {shown}"
+        raise FieldError(("split", "test"), text, "list them under train or test, or drop them with dataset.select")
     return np.fromiter((part[value] for value in items), np.bool_, len(items))
 
 
-def _smallest(ids: NDArray[np.uint64], share: float, stream: Stream, seed: int, purpose: str) -> NDArray[np.bool_]:
+def _smallest(ids: NDArray[np.uint64], share: float, stream: Stream, seed: int, purpose: Where) -> NDArray[np.bool_]:
     """Rows whose number is below the share; below 10,000 rows the exact count with the smallest numbers."""
     if len(ids) >= EXACT_BELOW:
         return _check_test(uniform(ids, stream, seed) < share, purpose)
     numbers, group, sizes = np.unique(mix(ids, stream, seed), return_inverse=True, return_counts=True)
     if len(numbers) < 2:
-        raise DatasetError(f"{purpose}: needs rows with at least 2 different ids, there are {len(numbers)}")
+        text = f"rows with at least 2 different ids; there {'is' if len(numbers) == 1 else 'are'} {len(numbers)}"
+        raise TooLittleError(purpose, text, "add rows; rows of one dataset.id count once")
     totals = np.cumsum(sizes)[:-1]
     n_groups = int(np.argmin(np.abs(totals - _round(share * len(ids))))) + 1
     return np.asarray(group < n_groups)
@@ -206,8 +210,9 @@ def _make_folds(
         fold = (uniform(ids, "folds", seed) * n_folds).astype(np.int64)
     n_used = np.count_nonzero(np.bincount(fold, minlength=n_folds))
     if n_used < n_folds:
-        text = f"split.folds: {n_folds} folds need at least {n_folds} different ids among the training rows"
-        raise DatasetError(f"{text}; only {n_used} folds would have rows")
+        has = "1 fold would have rows" if n_used == 1 else f"{n_used} folds would have rows"
+        text = f"at least {n_folds} different ids among the training rows, for {n_folds} folds; only {has}"
+        raise TooLittleError(("split", "folds"), text, "write fewer folds, or add rows")
     return fold.astype(np.int16)
 
 
@@ -215,14 +220,14 @@ def _make_valid(
     ids: NDArray[np.uint64], codes: NDArray[np.int64], share: float, seed: int, *, is_small: bool
 ) -> NDArray[np.bool_]:
     if not is_small:
-        return _check_test(uniform(ids, "valid", seed) < share, "split.valid")
+        return _check_test(uniform(ids, "valid", seed) < share, ("split", "valid"))
     numbers, group = np.unique(mix(ids, "valid", seed), return_inverse=True)
     if len(numbers) < len(ids):
-        return _check_test(_share_out(group, codes, np.array([1 - share, share])) == 1, "split.valid")
+        return _check_test(_share_out(group, codes, np.array([1 - share, share])) == 1, ("split", "valid"))
     valid = np.empty(len(ids), np.bool_)
     steps = np.floor(share * np.arange(len(ids) + 1) + 0.5)
     valid[np.lexsort((group, codes))] = np.diff(steps) > 0
-    return _check_test(valid, "split.valid")
+    return _check_test(valid, ("split", "valid"))
 
 
 def _share_out(group: NDArray[np.intp], codes: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -252,25 +257,23 @@ def _folds_by(by: NDArray[Any] | None, train: NDArray[np.intp]) -> tuple[NDArray
     if by is None:
         raise ValueError("split.folds.by needs the values of its expression")
     values = np.asarray(by)
+    where = ("split", "folds", "by")
     if values.dtype.kind not in "biuf":
-        raise DatasetError("split.folds.by: the expression gives text; write one that gives whole numbers")
+        raise FieldError(where, "an expression that gives whole numbers; it gives text", "write one without text")
     if values.dtype.kind == "f":
         null = np.isnan(values)
         if null.any():
-            raise DatasetError(
-                f"split.folds.by: the expression is null in {int(null.sum()):,} rows; every row needs a fold"
-            )
+            text = f"a fold for every row; the expression is null in {int(null.sum()):,} rows"
+            raise FieldError(where, text, "drop these rows with dataset.select")
         if not np.all(np.floor(values) == values):
             example = float(values[np.floor(values) != values][0])
-            raise DatasetError(
-                f"split.folds.by: the expression gives {example!r}; folds are whole numbers: use int(...)"
-            )
+            raise FieldError(where, f"whole numbers; the expression gives {example!r}", "use int(...)")
     distinct, fold = np.unique(values[train], return_inverse=True)
-    if not 2 <= len(distinct) <= MAX_FOLDS:
-        text = (
-            f"the expression has {len(distinct):,} different values in the training rows; 2 to {MAX_FOLDS} can be folds"
-        )
-        raise DatasetError(f"split.folds.by: {text} (such as `event % 5`)")
+    text = f"2 to {MAX_FOLDS} different values in the training rows; the expression has {len(distinct):,}"
+    if len(distinct) < 2:
+        raise TooLittleError(where, text, "write one such as `event % 5`")
+    if len(distinct) > MAX_FOLDS:
+        raise FieldError(where, text, "write one such as `event % 5`")
     return fold.astype(np.int16), tuple(str(int(value)) for value in distinct)
 
 
@@ -286,13 +289,15 @@ def _round(value: float) -> int:
     return int(np.floor(value + 0.5))
 
 
-def _check_test(test: NDArray[np.bool_], purpose: str) -> NDArray[np.bool_]:
+def _check_test(test: NDArray[np.bool_], purpose: Where) -> NDArray[np.bool_]:
     if not test.any():
-        raise DatasetError(f"{purpose}: no row of {len(test):,} is in this part")
-    return _check_train(test, f"{purpose}: ")
+        text = f"rows in this part; none of {len(test):,} is in it"
+        raise TooLittleError(purpose, text, "check what it is made of, or add rows")
+    return _check_train(test, purpose)
 
 
-def _check_train(test: NDArray[np.bool_], purpose: str = "") -> NDArray[np.bool_]:
+def _check_train(test: NDArray[np.bool_], purpose: Where = ("dataset",)) -> NDArray[np.bool_]:
     if test.all():
-        raise DatasetError(f"{purpose}no rows are left to train on (of {len(test):,})")
+        text = f"rows that are left to train on, of {len(test):,}; there are none"
+        raise TooLittleError(purpose, text, "make this part smaller, or add rows")
     return test

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.part import MOST_LABELS, PartInfo, read_part
+from rapidml.dataset.problems import FieldError, FileError, TooLittleError
 from rapidml.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rapidml.dataset.columns import TableRequest
     from rapidml.dataset.frame import Column
+    from rapidml.dataset.strays import Texts
 
 __all__ = ["PartInfo", "Table", "open_table", "read_part", "write_table"]
 
@@ -79,6 +81,18 @@ class Table:
         reason = self.columns[key].about.get("left_out")
         return None if reason is None else str(reason)
 
+    def stray(self, key: str, *, is_target: bool = False) -> str | None:
+        """What stands in a column that was meant as numbers but is text, and where; None if it was not.
+
+        Raises:
+            KeyError: It was not read.
+        """
+        from rapidml.dataset.strays import Texts
+
+        content = self.columns[key].about.get("texts")
+        texts = None if content is None else Texts.from_json(content)
+        return texts.describe() if texts is not None and texts.is_meant_as_numbers(is_target=is_target) else None
+
     def column(self, key: str) -> Column:
         """A column as a map of its file.
 
@@ -120,8 +134,7 @@ def write_table(request: TableRequest, parts: Sequence[PartInfo], folder: Path) 
     n_records = sum(part.n_records for part in parts)
     n_null = sum(part.n_null for part in parts)
     if n_rows == 0:
-        reason = "the files have no rows" if n_records == 0 else f"dataset.select drops all {n_records:,} rows"
-        raise DatasetError(f"{reason}; expected rows to learn from")
+        raise _empty_error(request, n_records)
     described = [json.loads((Path(part.folder) / "part.json").read_text(encoding="utf-8")) for part in parts]
     _check_ids(request, parts, described)
     digest = _join_ids(parts, n_rows, folder)
@@ -185,15 +198,22 @@ def _test_rows(group: Mapping[str, Any]) -> NDArray[np.bool_] | None:
     return np.repeat([bool(is_test) for _, _, is_test in parts], [n_rows for _, n_rows, _ in parts])
 
 
+def _empty_error(request: TableRequest, n_records: int) -> DatasetError:
+    if n_records == 0:
+        return FileError(None, "rows to learn from; the files have none", "name files with rows")
+    text = f"a condition that some rows fulfil; it drops all {n_records:,}"
+    if request.select is not None:
+        return TooLittleError(("dataset", "select"), text, "write another condition, or remove it")
+    return FileError(None, f"select with {text}", "write another condition, or remove it")
+
+
 def _check_ids(request: TableRequest, parts: Sequence[PartInfo], described: Sequence[Mapping[str, Any]]) -> None:
     filled = [(part, about["id_kinds"]) for part, about in zip(parts, described, strict=True) if part.n_rows]
     for part, kinds in filled:
         for name, kind, first in zip(request.id, kinds, filled[0][1], strict=True):
             if kind != first:
-                raise DatasetError(
-                    f"dataset.id: column {name} is {first} in {filled[0][0].name} and {kind} in {part.name}; "
-                    "write it in one way in all files"
-                )
+                text = f"one kind of id; column {name} is {first} in {filled[0][0].name} and {kind} in {part.name}"
+                raise FieldError(("dataset", "id"), text, "write it in one way in all files")
 
 
 def _join_ids(parts: Sequence[PartInfo], n_rows: int, folder: Path) -> str:
@@ -221,11 +241,13 @@ def _join(
     import numpy as np
 
     about: dict[str, Any] = {"name": abouts[0]["name"], "nulls": sum(one["nulls"] for one in abouts)}
+    labels = _join_labels(parts, abouts)
+    texts = _join_texts(parts, abouts) if labels is not None else None
+    about |= {} if texts is None else {"texts": texts.to_json()}
     reason = next((one["left_out"] for one in abouts if "left_out" in one), None)
     if reason is not None:
         return {**about, "left_out": reason}
-    labels = _join_labels(parts, abouts)
-    if labels is not None and len(labels) > MOST_LABELS and not is_kept:
+    if labels is not None and not is_kept and _count_labels(parts, abouts) > MOST_LABELS:
         return {**about, "left_out": f"is text with more than {MOST_LABELS:,} different values"}
     dtype = np.dtype(np.int32) if labels is not None else _join_types(parts, abouts)
     shape = _join_shapes(parts, abouts)
@@ -265,16 +287,37 @@ def _is_blank(part: PartInfo, about: Mapping[str, Any]) -> bool:
 def _join_labels(parts: Sequence[PartInfo], abouts: Sequence[Mapping[str, Any]]) -> list[str] | None:
     """Sorted labels of all parts; None if the column holds numbers."""
     filled = [(part, about) for part, about in zip(parts, abouts, strict=True) if not _is_blank(part, about)]
-    texts = [part.name for part, about in filled if "categories" in about]
-    numbers = [part.name for part, about in filled if "categories" not in about]
+    texts = [(part, about) for part, about in filled if "categories" in about or "left_out" in about]
+    numbers = [part.name for part, about in filled if "categories" not in about and "left_out" not in about]
     if texts and numbers:
-        raise DatasetError(
-            f"column {abouts[0]['name']} is text in {texts[0]} and numbers in {numbers[0]}; "
-            "expected one kind in all files"
-        )
+        raise _kind_error(*texts[0], numbers[0])
     if not texts:
         return None
-    return sorted({label for _, about in filled for label in about["categories"]})
+    return sorted({label for _, about in filled for label in about.get("categories", ())})
+
+
+def _kind_error(part: PartInfo, about: Mapping[str, Any], numbers: str) -> DatasetError:
+    """A column is text in one file and numbers in another."""
+    found = about.get("texts")
+    example = next(iter(about.get("categories", ())), None)
+    other = "it holds text" if example is None else f"it has '{example}'"
+    what = f"record {found['record']:,} has '{found['text']}'" if found else other
+    text = f"numbers in column {about['name']} of {part.name}, as in {numbers}; {what}"
+    fix = "mend the cell (leave it empty if the value is missing), or leave the column out"
+    return FieldError(("dataset", "test"), text, fix) if part.is_test else FileError(None, text, fix)
+
+
+def _join_texts(parts: Sequence[PartInfo], abouts: Sequence[Mapping[str, Any]]) -> Texts | None:
+    from rapidml.dataset.strays import Texts, join_texts
+
+    filled = [about for part, about in zip(parts, abouts, strict=True) if not _is_blank(part, about)]
+    return join_texts([Texts.from_json(about["texts"]) if "texts" in about else None for about in filled])
+
+
+def _count_labels(parts: Sequence[PartInfo], abouts: Sequence[Mapping[str, Any]]) -> int:
+    """Different texts in all but the rows of ``dataset.test``, which decide nothing."""
+    own = [about for part, about in zip(parts, abouts, strict=True) if not part.is_test]
+    return len({label for about in own for label in about.get("categories", ())})
 
 
 def _join_types(parts: Sequence[PartInfo], abouts: Sequence[Mapping[str, Any]]) -> np.dtype[Any]:
@@ -292,10 +335,8 @@ def _join_shapes(parts: Sequence[PartInfo], abouts: Sequence[Mapping[str, Any]])
     shapes = {tuple(about["shape"]): part.name for part, about in zip(parts, abouts, strict=True) if part.n_rows}
     if len(shapes) > 1:
         (first, first_name), (second, second_name), *_ = shapes.items()
-        raise DatasetError(
-            f"array {abouts[0]['name']} has the shape {first} in {first_name} and {second} in {second_name}; "
-            "expected one shape"
-        )
+        text = f"one shape of array {abouts[0]['name']}; it is {first} in {first_name} and {second} in {second_name}"
+        raise FileError(None, text, "save it in one shape in all files")
     return next(iter(shapes), ())
 
 

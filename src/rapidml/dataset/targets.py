@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapidml.dataset.problems import FieldError
+from rapidml.dataset.problems import FieldError, TooLittleError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ def decide_task(target: Column, rows: NDArray[np.int64], request: TableRequest) 
     if len(distinct) < 2:
         only = ", ".join(map(make_label, distinct)) or "nothing"
         text = f"at least two different values; {target.name} has only {only} in the training rows"
-        raise FieldError(("dataset", "target"), text, "name another column, or select other rows")
+        raise TooLittleError(("dataset", "target"), text, "name another column, or select other rows")
     if _is_regression(target, distinct, request):
         if request.positive is not None:
             raise FieldError(("dataset", "positive"), "a task with two classes; this is regression", "remove it")
@@ -77,8 +77,9 @@ def encode_target(target: Column, task: Task) -> NDArray[np.float64]:
         values: NDArray[np.float64] = np.asarray(target.values, np.float64)
         if not np.isfinite(values).all():
             count = int(np.count_nonzero(~np.isfinite(values)))
-            text = f"finite numbers; {target.name} is infinite in {count:,} rows"
-            raise FieldError(("dataset", "target"), text, f"dataset.select: abs({target.name}) < 1e300")
+            text = f"finite numbers; {target.name} is infinite in {count:,} of {len(values):,} rows"
+            fix = f"drop such rows with dataset.select: abs({target.name}) < 1e300"
+            raise FieldError(("dataset", "target"), text, fix)
         return values
     place = {label: float(code) for code, label in enumerate(task.classes)}
     if target.categories is not None:
@@ -99,8 +100,12 @@ def _check_known(target: Column, codes: NDArray[np.float64]) -> None:
     if unknown.any():
         values = np.unique(np.asarray(target.values)[unknown]).tolist()
         names = [target.categories[value] if target.categories is not None else make_label(value) for value in values]
-        text = f"classes that training rows have too; {int(unknown.sum()):,} test rows have {', '.join(names[:5])}"
-        raise FieldError(("dataset", "target"), text, "drop these rows with dataset.select")
+        text = f"classes that training rows have too; {_rows(int(unknown.sum()))} {', '.join(names[:5])}"
+        raise TooLittleError(("dataset", "target"), text, "drop these rows with dataset.select")
+
+
+def _rows(count: int) -> str:
+    return "1 test row has" if count == 1 else f"{count:,} test rows have"
 
 
 def _distinct(target: Column, rows: NDArray[np.int64]) -> list[Any]:
@@ -141,7 +146,9 @@ def _order_labels(labels: list[str], request: TableRequest) -> list[str]:
     lacking = [name for name in request.classes if name not in labels]
     if lacking:
         text = f"training rows of every class; {lacking[0]} has none"
-        raise FieldError(("dataset", "classes", lacking[0]), text, "check its select, or make the test part smaller")
+        raise TooLittleError(
+            ("dataset", "classes", lacking[0]), text, "check its select, or make the test part smaller"
+        )
     return list(request.classes)
 
 
@@ -152,7 +159,7 @@ def _find_positive(name: str, labels: list[str], request: TableRequest) -> str:
         positive = plain.get((labels[0], labels[1]))
         if positive is None:
             text = f"which of {labels[0]} and {labels[1]} in {name} is the positive class"
-            raise FieldError(("dataset", "positive"), text, f"write positive: {labels[1]} or positive: {labels[0]}")
+            raise TooLittleError(("dataset", "positive"), text, f"write positive: {labels[1]} or positive: {labels[0]}")
         return positive
     same = {make_label(written)}
     if not isinstance(written, str) and written in (0, 1):
@@ -160,5 +167,5 @@ def _find_positive(name: str, labels: list[str], request: TableRequest) -> str:
     found = next((label for label in labels if label in same), None)
     if found is None:
         text = f"{labels[0]} or {labels[1]}, the classes of {name}"
-        raise FieldError(("dataset", "positive"), text, f"write positive: {labels[1]} or positive: {labels[0]}")
+        raise TooLittleError(("dataset", "positive"), text, f"write positive: {labels[1]} or positive: {labels[0]}")
     return found

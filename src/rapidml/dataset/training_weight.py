@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rapidml.errors import DatasetError
+from rapidml.dataset.problems import FieldError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def make_training_weight(
         number of rows, and the mask is empty.
 
     Raises:
-        DatasetError: A weight is null or infinite, weights are negative though ``negative_weights`` is ``error``, or
+        FieldError: A weight is null or infinite, weights are negative though ``negative_weights`` is ``error``, or
             the weights of a class (of all rows) have no positive sum.
     """
     if balance == "classes" and target_codes is None:
@@ -47,7 +47,8 @@ def make_training_weight(
         weight[keep] = balance_classes(weight[keep], target_codes[keep])
     total = weight[keep].sum()
     if not total > 0:
-        raise DatasetError(f"dataset.weight: the training weights sum to {total:.6g}; a fit needs a positive sum")
+        text = f"training weights with a positive sum; they sum to {total:.6g}"
+        raise FieldError(("dataset", "weight"), text, "mend the weights, or select other rows")
     weight *= keep.sum() / total
     return weight, keep
 
@@ -63,7 +64,7 @@ def balance_classes(weight: NDArray[np.float64], codes: NDArray[np.integer]) -> 
         Scaled weights. Shape ``(n_rows,)``.
 
     Raises:
-        DatasetError: The weights of a class have no positive sum.
+        FieldError: The weights of a class have no positive sum.
     """
     if not len(codes):
         return weight
@@ -71,8 +72,9 @@ def balance_classes(weight: NDArray[np.float64], codes: NDArray[np.integer]) -> 
     sums = np.bincount(classes, weight, minlength=len(present))
     if not np.all(sums > 0):
         worst = int(np.argmin(sums))
-        text = f"the weights of class number {int(present[worst])} sum to {sums[worst]:.6g}"
-        raise DatasetError(f"dataset.weight: {text}; classes can be balanced only if every sum is positive")
+        text = f"weights with a positive sum in every class; those of class number {int(present[worst])} sum to"
+        fix = "mend the weights, or write training.balance: none"
+        raise FieldError(("dataset", "weight"), f"{text} {sums[worst]:.6g}", fix)
     return np.asarray(weight * (sums.sum() / len(present) / sums)[classes])
 
 
@@ -80,7 +82,8 @@ def _treat_negative(weight: NDArray[np.float64], rule: str) -> NDArray[np.bool_]
     """Treat negative weights in place and say which rows are kept."""
     if not np.all(np.isfinite(weight)):
         count = int((~np.isfinite(weight)).sum())
-        raise DatasetError(f"dataset.weight: {count:,} of {len(weight):,} rows have a null or infinite weight")
+        text = f"a finite weight in every row; {count:,} of {len(weight):,} have none"
+        raise FieldError(("dataset", "weight"), text, "mend the weights, or drop these rows with dataset.select")
     negative = weight < 0
     if rule == "drop":
         weight[negative] = 0.0
@@ -88,13 +91,14 @@ def _treat_negative(weight: NDArray[np.float64], rule: str) -> NDArray[np.bool_]
     if rule == "absolute":
         np.abs(weight, out=weight)
     elif rule == "error" and negative.any():
-        raise DatasetError(_describe_negative(weight, negative))
+        raise _negative_error(weight, negative)
     return np.ones(len(weight), np.bool_)
 
 
-def _describe_negative(weight: NDArray[np.float64], negative: NDArray[np.bool_]) -> str:
+def _negative_error(weight: NDArray[np.float64], negative: NDArray[np.bool_]) -> FieldError:
     count, share = int(negative.sum()), negative.mean()
     weight_share = -weight[negative].sum() / np.abs(weight).sum()
     rows = "1 training row has a negative weight" if count == 1 else f"{count:,} training rows have negative weights"
     shares = f"{share:.2%} of the rows, {weight_share:.2%} of the sum of absolute weights"
-    return f"dataset.weight: {rows} ({shares}); say what to do with training.negative_weights: drop, absolute or use"
+    where = ("training", "negative_weights")
+    return FieldError(where, f"what to do with negative weights; {rows} ({shares})", "write drop, absolute or use")

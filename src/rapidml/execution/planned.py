@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rapidml.layout import columns, count_text, wrap
 from rapidml.planning.estimates import estimate_text
 from rapidml.planning.reasons import reason_text
+from rapidml.recipe.schema import FoldsBy
+from rapidml.terminal import left_out_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rapidml.execution.running import Prepared
+    from rapidml.recipe.schema import Split
 
 
-def plan_lines(prepared: Prepared) -> list[str]:
-    """What ``rapidml plan`` prints."""
-    from rapidml.terminal import columns
+def plan_lines(prepared: Prepared, width: int | None = None) -> list[str]:
+    """What ``rapidml plan`` prints.
 
+    Args:
+        prepared: The recipe against the store.
+        width: Characters of a line; None for no limit.
+    """
+    lines = _unread_lines(prepared) if prepared.plan is None else _read_lines(prepared)
+    left_out = [] if prepared.plan is None else left_out_lines(prepared.plan.resolved.profile.left_out, width)
+    notes = [] if prepared.plan is None else list(prepared.plan.notes)
+    if prepared.plan is None or prepared.plan.to_train:
+        notes.append(estimate_text(prepared.cost))
+    return [*_wrap_all(lines, width), *left_out, *_wrap_all(notes, width)]
+
+
+def _wrap_all(lines: list[str], width: int | None) -> list[str]:
+    return [piece for line in lines for piece in wrap(line, width, "    ")]
+
+
+def _read_lines(prepared: Prepared) -> list[str]:
+    """Steps of a plan whose rows are known: how many are stored, and why the others are not."""
     plan = prepared.plan
-    if plan is None:
-        return _unread_lines(prepared)
+    assert plan is not None
     profile = plan.resolved.profile
     read = "to do" if prepared.reading.missing else "stored"
-    lines = [f"read      {read}    {profile.n_rows:,} rows x {len(profile.features)} features"]
+    size = f"{count_text(profile.n_rows, 'row')} x {count_text(len(profile.features), 'feature')}"
     rows = []
     for model in plan.resolved.models:
         own = plan.fits_by_model[model]
@@ -34,28 +54,25 @@ def plan_lines(prepared: Prepared) -> list[str]:
         )
     open_steps = sum(step.state == "to_do" for step in plan.evaluations)
     rows.append(["evaluate", f"{open_steps} to compute" if open_steps else "stored", ""])
-    lines += columns(rows, indent="")
-    lines += [f"left out  {name}: {why}" for name, why in profile.left_out]
-    lines += plan.notes
-    if plan.to_train:
-        lines.append(estimate_text(prepared.cost))
-    return lines
+    return [f"read      {read}    {size}", *columns(rows, indent="")]
 
 
 def _unread_lines(prepared: Prepared) -> list[str]:
-    """A plan before the rows have been read: what is known without them."""
-    from rapidml.terminal import columns
-
+    """Steps of a plan before the rows have been read: what is known without them."""
     recipe = prepared.checked.recipe
-    n_files = len(prepared.checked.identity.files)
-    files = "1 file" if n_files == 1 else f"{n_files} files"
+    files = count_text(len(prepared.checked.identity.files), "file")
     kept = f", {prepared.stored_files} of them read before" if prepared.stored_files else ""
     read = f"to do    {files}{kept}" if prepared.reading.missing else "stored   training rows to be looked at"
-    folds = recipe.split.folds
-    each = "" if not isinstance(folds, int) else f"{folds + 1} "
-    rows = [[model, f"{each}to fit"] for model in recipe.models]
+    rows = [[model, _expected_fits(recipe.split)] for model in recipe.models]
     why = "; ".join(reason_text(reason) for reason in prepared.unread_reasons if reason.code != "rows_unknown")
-    return [f"read      {read}    {why}", *columns(rows, indent=""), estimate_text(None)]
+    return [f"read      {read}    {why}", *columns(rows, indent="")]
+
+
+def _expected_fits(split: Split) -> str:
+    """The fits of a model as far as the recipe alone tells."""
+    if isinstance(split.folds, FoldsBy):
+        return f"to fit, one for each value of {split.folds.by} and one on all training rows"
+    return f"{1 if split.folds is None else split.folds + 1} to fit"
 
 
 def start_lines(name: str, plan: Mapping[str, Any]) -> list[str]:
@@ -63,15 +80,15 @@ def start_lines(name: str, plan: Mapping[str, Any]) -> list[str]:
     lines = [f"{name}  {plan['description']}"]
     fits = plan["fits"]
     total = fits["to_train"] + fits["stored"]
-    each = f"{plan['folds']} folds + 1" if plan["folds"] else "1 fit"
-    models = "1 model" if len(plan["models"]) == 1 else f"{len(plan['models'])} models"
+    each = f" x ({plan['folds']} folds + 1)" if plan["folds"] else ""
+    models = count_text(len(plan["models"]), "model")
     estimate = f", {plan['estimate']}" if plan.get("estimate") else ""
     changed = [reason for reason in plan["reasons"] if reason["code"] != "first_run"]
     if changed and fits["to_train"]:
         why = "; ".join(dict.fromkeys(_short(reason) for reason in changed))
-        lines.append(f"{fits['to_train']} of {total} fits to do: {why}{estimate}")
+        lines.append(f"{fits['to_train']} of {count_text(total, 'fit')} to do: {why}{estimate}")
     else:
-        lines.append(f"{total} fits ({models} x ({each})), {fits['stored']} stored{estimate}")
+        lines.append(f"{count_text(total, 'fit')} ({models}{each}), {fits['stored']} stored{estimate}")
     return lines
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import time
 import traceback
@@ -162,6 +164,7 @@ def fit_task(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcom
 def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     step = job.step
     rows = open_rows(request)
+    import_library(step.spec.type)
     started = time.perf_counter()
     known = load_stored_model(objects, step.key)
     with collect_warnings() as warned:
@@ -183,6 +186,16 @@ def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     fitted = Outcome(step.key, "fit", payload, (), time.perf_counter() - started, peak_memory(), family=step.family)
     fitted = fitted.stored_with(objects.put("models", step.key, model.save, fitted.note()))
     return [fitted, *(_predict(rows, model, job, prediction, objects) for prediction in step.predictions)]
+
+
+def import_library(type_name: str) -> None:
+    """Import what a type of model stands on, so that the time of the first fit is that of a fit."""
+    from rapidml.models.registry import find_adapter
+
+    names = [find_adapter(type_name).library, *([type_name.rpartition(".")[0]] if "." in type_name else [])]
+    for name in names:
+        with contextlib.suppress(ImportError):  # the fit itself says what is missing
+            importlib.import_module(name)
 
 
 def load_stored_model(objects: Objects, key: str) -> TrainedModel | None:

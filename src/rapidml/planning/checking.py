@@ -28,12 +28,14 @@ class Checked:
         recipe: The recipe as objects.
         identity: Which files (or builtin set, or arrays) the dataset is.
         header: Columns and their kinds, from the first rows.
+        profile: What the first rows look like, if they were looked at.
     """
 
     document: Document
     recipe: Recipe
     identity: Identity
     header: Header
+    profile: Profile | None = None
 
 
 class Memory(HashMemory, Protocol):
@@ -90,7 +92,7 @@ def check_document(document: Document, memory: Memory, *, look: bool = False) ->
         check_metrics(document, task_kind)
     recipe = document.finish()
     assert found is not None
-    return Checked(document, recipe, *found)
+    return Checked(document, recipe, *found, profile)
 
 
 def _look(document: Document, identity: Identity, header: Header) -> Profile | None:

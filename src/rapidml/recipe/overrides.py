@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rapidml.errors import Problem
 from rapidml.recipe.fields import FieldAt, find_field
-from rapidml.recipe.messages import shorten
+from rapidml.recipe.messages import join_choices, shorten
 from rapidml.recipe.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
 from rapidml.recipe.reading import read_nodes
 from rapidml.recipe.scalars import resolve_plain
@@ -16,7 +16,7 @@ from rapidml.recipe.suggest import suggest
 from rapidml.recipe.syntax import NotYaml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 FIRST_ARGUMENT = 2
 """Number of the first override on a command line: the recipe is argument 1."""
@@ -37,19 +37,26 @@ def apply_overrides(root: MappingNode, arguments: Sequence[str], first_argument:
         Every problem found; an argument with a problem changes nothing.
     """
     problems: list[Problem] = []
+    added = {argument.partition("=")[0].strip().removesuffix(".type") for argument in arguments}
     for number, argument in enumerate(arguments):
         source = Source(f"command line, argument {number + first_argument}", argument, ORDER + number, is_argument=True)
-        override = _Override(source)
+        override = _Override(source, added)
         override.apply(root)
         problems += override.problems
     return problems
 
 
 class _Override:
-    """One argument."""
+    """One argument.
 
-    def __init__(self, source: Source) -> None:
+    Args:
+        source: The argument.
+        added: Models (``models.NAME``) that some argument brings, and other fields that are set.
+    """
+
+    def __init__(self, source: Source, added: Collection[str] = ()) -> None:
         self.source = source
+        self.added = added
         self.problems: list[Problem] = []
         self.written, self.equals, self.value_text = source.text.partition("=")
         self.path: tuple[str | int, ...] = ()
@@ -118,6 +125,8 @@ class _Override:
             elif isinstance(node, MappingNode):
                 step, rest_after = _split_name(node, rest)
                 following = node.entries[step].value if step in node.entries else None
+                if following is None and rest_after and self._refuse_model(node, step, rest):
+                    return None
                 rest = rest_after
             else:
                 self._add_step(
@@ -130,6 +139,16 @@ class _Override:
             if not rest:
                 return node, step
             node = self._enter(node, step, following)
+
+    def _refuse_model(self, models: MappingNode, name: str, rest: Sequence[str]) -> bool:
+        """Whether the field belongs to a model that is not there, and that no argument brings."""
+        if self.path != ("models",) or not models.entries or f"models.{name}" in self.added:
+            return False
+        close = suggest(name, models.entries)
+        self.path = ("models", name)
+        expected = f"a model of the recipe: {join_choices(list(models.entries))}; there is no {shorten(name)}"
+        self._add_step(expected, f"write '{close}'" if close else f"add  models.{name}.type=TYPE  for a new one", rest)
+        return True
 
     def _find_item(self, node: SequenceNode, rest: Sequence[str]) -> int | None:
         if rest[0].isascii() and rest[0].isdigit() and len(rest[0]) <= 6 and int(rest[0]) < len(node.items):

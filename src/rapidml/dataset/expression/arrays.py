@@ -231,7 +231,8 @@ class ArrayAlgebra:
             return Vector(np.minimum(np.maximum(values[0], values[1]), values[2]), null, "number")
         if function.keeps_integers and numbers[0].values.dtype.kind == "i":
             return Vector(getattr(np, function.array)(numbers[0].values), null, "number")
-        result = _finite(getattr(np, function.array)(*(one.values.astype(np.float64) for one in numbers)), null)
+        values = [one.values.astype(np.float64) + 0.0 for one in numbers]  # -0.0 becomes 0.0: whole numbers have none
+        result = _finite(getattr(np, function.array)(*values), null)
         return self.integer(numbers[0], result) if node.function == "int" else result
 
     def integer(self, source: Vector, truncated: Vector) -> Vector:

@@ -49,6 +49,10 @@ def _sign(x: float) -> float:
     return type(x)((x > 0) - (x < 0))
 
 
+def _arctan2(y: float, x: float) -> float:
+    return math.atan2(y + 0.0, x + 0.0)  # the sign of a zero, which only floats have, does not count
+
+
 def _simple(
     name: str, meaning: str, plain: Callable[[Any], Any], array: str = "", *, integers: bool = False
 ) -> Function:
@@ -71,7 +75,7 @@ _TABLE = (
     _simple("arcsin", "angle whose sine is x, in radians; null outside [-1, 1]", math.asin),
     _simple("arccos", "angle whose cosine is x, in radians; null outside [-1, 1]", math.acos),
     _simple("arctan", "angle whose tangent is x, in radians", math.atan),
-    Function("arctan2", "y, x", "angle of the point (x, y), within [-pi, pi]", 2, 2, math.atan2, "arctan2"),
+    Function("arctan2", "y, x", "angle of the point (x, y), within [-pi, pi]", 2, 2, _arctan2, "arctan2"),
     _simple("sinh", "hyperbolic sine", math.sinh),
     _simple("cosh", "hyperbolic cosine", math.cosh),
     _simple("tanh", "hyperbolic tangent", math.tanh),

@@ -11,10 +11,11 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
-from rapidml.dataset.readers.source import RawColumn, list_names, open_binary
-from rapidml.errors import DatasetError
+from rapidml.dataset.problems import FileError
+from rapidml.dataset.readers.source import RawColumn, check_wanted, open_binary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,13 +43,15 @@ class NpzReader:
             try:
                 archive = np.load(stream, allow_pickle=False)
             except (ValueError, OSError, EOFError, BadZipFile) as error:
-                raise DatasetError(f"{file.name}: expected an archive of NumPy arrays ({error})") from error
+                text = f"an archive of NumPy arrays; {file.name} is damaged or of another kind"
+                raise FileError(file.sample, text, "write it with numpy.savez") from error
             if not hasattr(archive, "files"):
-                raise DatasetError(f"{file.name}: expected an archive of arrays (np.savez), found a single array")
-            _check_wanted(file, archive.files, columns)
-            names = [name for name in archive.files if columns is None or name in columns]
+                text = f"an archive of arrays; {file.name} is a single array"
+                raise FileError(file.sample, text, "write it with numpy.savez")
+            check_wanted(file, archive.files, columns)
+            names = [name for name in archive.files if limit != 0 and (columns is None or name in columns)]
             arrays = {name: _load_member(file, archive, name) for name in names}
-        return ArraySource(file, arrays, limit)
+        return ArraySource(file, arrays, limit, archive.files)
 
 
 class PairReader:
@@ -57,25 +60,31 @@ class PairReader:
     def open(self, file: SourceFile, columns: Collection[str] | None, limit: int | None) -> ArraySource:
         """Read both files; see ``Reader.open``."""
         assert file.target_url is not None
-        _check_wanted(file, ("features", "target"), columns)
+        check_wanted(file, ("features", "target"), columns)
         names = {"features": file.url, "target": file.target_url}
-        arrays = {name: _load_array(url) for name, url in names.items() if columns is None or name in columns}
-        return ArraySource(file, arrays, limit)
+        wanted = [name for name in names if limit != 0 and (columns is None or name in columns)]
+        arrays = {name: _load_array(file, names[name]) for name in wanted}
+        return ArraySource(file, arrays, limit, names)
 
 
 class ArraySource:
     """Arrays with one first dimension."""
 
-    def __init__(self, file: SourceFile, arrays: Mapping[str, NDArray[Any]], limit: int | None) -> None:
+    def __init__(
+        self, file: SourceFile, arrays: Mapping[str, NDArray[Any]], limit: int | None, names: Collection[str]
+    ) -> None:
         lengths = {name: len(array) if array.ndim else -1 for name, array in arrays.items()}
         if -1 in lengths.values():
             single = next(name for name, length in lengths.items() if length == -1)
-            raise DatasetError(f"{file.name}: array {single} is a single value; expected one value a row")
+            text = f"one value a row; array {single} of {file.name} is a single value"
+            raise FileError(file.sample, text, "save it with one value a row")
         if len(set(lengths.values())) > 1:
             shown = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-            raise DatasetError(f"{file.name}: expected arrays of one length, found {shown} rows")
+            text = f"arrays of one length in {file.name}; their rows: {shown}"
+            raise FileError(file.sample, text, "save arrays with one entry a row each")
         total = next(iter(lengths.values()), 0)
         self.n_rows = total if limit is None else min(limit, total)
+        self.names = tuple(names)
         self.kinds: dict[str, Kind] = {}
         self.left_out: dict[str, str] = {}
         self._arrays = dict(arrays)
@@ -114,24 +123,20 @@ def _native(dtype: Any) -> Any:
     return dtype.newbyteorder("=")
 
 
-def _check_wanted(file: SourceFile, names: Collection[str], columns: Collection[str] | None) -> None:
-    lacking = [name for name in columns or () if name not in names]
-    if lacking:
-        raise DatasetError(f"{file.name}: has no array {list_names(lacking)}; its arrays are {list_names(names, 40)}")
-
-
 def _load_member(file: SourceFile, archive: Any, name: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = archive[name]
     except ValueError as error:
-        raise DatasetError(
-            f"{file.name}: array {name} holds Python objects, which are never unpickled; "
-            f"save it as numbers or text (array.astype(str))"
-        ) from error
+        raise _object_error(file, f"array {name} of {file.name}") from error
     return array
 
 
-def _load_array(url: str) -> NDArray[Any]:
+def _object_error(file: SourceFile, what: str) -> FileError:
+    text = f"numbers or text; {what} holds Python objects, which are never unpickled"
+    return FileError(file.sample, text, "save it as numbers, or as text with array.astype(str)")
+
+
+def _load_array(file: SourceFile, url: str) -> NDArray[Any]:
     import io
 
     import numpy as np
@@ -142,32 +147,34 @@ def _load_array(url: str) -> NDArray[Any]:
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise DatasetError(f"{name}: cannot be decompressed ({error}); is the file complete?") from error
+        except (OSError, EOFError, zlib.error) as error:
+            text = f"{name} to be complete; it cannot be decompressed ({error})"
+            raise FileError(file.sample, text, "fetch or write it again") from error
     if content[:6] != b"\x93NUMPY":
-        return _parse_idx(content, name)
+        return _parse_idx(file, content, name)
     try:
         array: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
     except ValueError as error:
-        raise DatasetError(f"{name}: {error}; save it as numbers, which need no pickle") from error
+        if "allow_pickle" in str(error):
+            raise _object_error(file, name) from error
+        raise FileError(file.sample, f"{name} to be complete ({error})", "fetch or write it again") from error
     return array
 
 
-def _parse_idx(content: bytes, name: str) -> NDArray[Any]:
+def _parse_idx(file: SourceFile, content: bytes, name: str) -> NDArray[Any]:
     """Array of an IDX file: two zero bytes, type, number of dimensions, their sizes (big-endian), values."""
     import numpy as np
 
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in IDX_TYPES or not content[3]:
-        found = content[:4].hex(" ") or "nothing"
-        raise DatasetError(
-            f"{name}: expected an IDX file (its first bytes 00 00, a type, the number of dimensions) "
-            f"or a NumPy array (.npy); found {found}"
-        )
+        found = f"begins with {content[:4].hex(' ')}" if content else "is empty"
+        text = f"an IDX file (it begins with 00 00) or a NumPy array (.npy); {name} {found}"
+        raise FileError(file.sample, text, "name a file of these kinds, plain or gzipped")
     dtype, rank = np.dtype(IDX_TYPES[content[2]]), content[3]
     start = 4 + 4 * rank
     sizes = content[4:start]
     shape = struct.unpack(f">{len(sizes) // 4}I", sizes[: len(sizes) // 4 * 4])
     expected = start + math.prod(shape) * dtype.itemsize
     if len(shape) != rank or len(content) != expected:
-        raise DatasetError(f"{name}: expected {expected:,} bytes from its IDX header, found {len(content):,}")
+        text = f"{expected:,} bytes in {name} by its IDX header; it has {len(content):,}"
+        raise FileError(file.sample, text, "fetch or write it again")
     return np.frombuffer(content, dtype, offset=start).reshape(shape)

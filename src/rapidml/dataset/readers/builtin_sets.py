@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rapidml.dataset.problems import FieldError
 from rapidml.dataset.readers.array_files import ArraySource
-from rapidml.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -85,19 +85,21 @@ def find_set(name: str, options: Mapping[str, Any]) -> BuiltinSet:
     """A builtin set by name.
 
     Raises:
-        DatasetError: There is no such set, or it has no such option.
+        FieldError: There is no such set, or it has no such option.
     """
     if name not in SETS:
-        raise DatasetError(f"dataset.builtin: there is no set '{name}'; there are {', '.join(SETS)}")
+        raise FieldError(("dataset", "builtin"), f"one of {', '.join(SETS)}", "choose one of these")
     for option, value in options.items():
         expected = SETS[name].options.get(option)
         if expected is None:
             known = ", ".join(SETS[name].options) or "none"
-            raise DatasetError(f"dataset.builtin.{name}: no option '{option}'; its options: {known}")
+            text = f"options of the set: {known}; there is no option '{option}'"
+            raise FieldError(("dataset", "builtin", name), text, "correct or remove the option")
         is_right = 2 <= value <= 10 if isinstance(value, int) and expected is int else isinstance(value, bool)
         if type(value) is not expected or not is_right:
             wanted = "a whole number from 2 to 10" if expected is int else "true or false"
-            raise DatasetError(f"dataset.builtin.{name}.{option}: expected {wanted}, found {value!r}")
+            text = f"{wanted} for {option}, not {value!r}"
+            raise FieldError(("dataset", "builtin", name), text, "correct or remove the option")
     return SETS[name]
 
 
@@ -105,7 +107,7 @@ def hash_set(name: str) -> str:
     """Hash of the files that scikit-learn bundles for a set; does not import scikit-learn.
 
     Raises:
-        DatasetError: scikit-learn is not installed.
+        FieldError: scikit-learn is not installed.
     """
     folder = _folder()
     total = hashlib.sha256()
@@ -121,7 +123,8 @@ def _folder() -> Path:
 
     spec = find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:
-        raise DatasetError("dataset.builtin: scikit-learn is not installed; pip install scikit-learn")
+        text = "scikit-learn, which brings the builtin sets, to be installed"
+        raise FieldError(("dataset", "builtin"), text, "pip install scikit-learn")
     return Path(spec.submodule_search_locations[0]) / "datasets" / "data"
 
 
@@ -142,7 +145,7 @@ class BuiltinReader:
         }
         if columns is None or TARGET in columns:
             arrays[TARGET] = target
-        return ArraySource(file, arrays, limit)
+        return ArraySource(file, arrays, limit, (*known.features, TARGET))
 
 
 def _load(name: str, options: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:

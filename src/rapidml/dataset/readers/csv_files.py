@@ -9,15 +9,14 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from rapidml.dataset.problems import FileError
 from rapidml.dataset.readers.arrow_columns import list_kinds, load_arrow
-from rapidml.dataset.readers.source import list_names, open_arrow
-from rapidml.errors import DatasetError
+from rapidml.dataset.readers.source import RawColumn, check_wanted, open_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rapidml.dataset.files import SourceFile
-    from rapidml.dataset.readers.source import RawColumn
 
 _BLOCK = 1 << 20
 _COMPRESSION = {".gz": "gzip", ".bz2": "bz2"}
@@ -33,33 +32,39 @@ class CsvReader:
         try:
             head, is_whole = _read_head(file, 0 if limit is None else limit + 1)
             names = _read_names(file, head)
-            _check_wanted(file, names, columns)
+            check_wanted(file, names, columns)
+            if limit == 0:
+                head, is_whole = head.splitlines(keepends=True)[0], True
             wanted = [name for name in names if columns is None or name in columns]
             table = _parse_head(file, head, wanted, is_whole) if limit is not None else _parse_all(file, wanted)
         except OSError as error:
-            raise DatasetError(f"{file.name}: cannot be read ({error}); is the file complete?") from error
+            text = f"{file.name} to be whole and readable ({error})"
+            raise FileError(file.sample, text, "fetch or write it again") from error
         except pa.ArrowException as error:
-            raise DatasetError(f"{file.name}: {error}") from error
-        return CsvSource(file, table if limit is None else table.slice(0, limit))
+            text = f"a CSV file; {file.name} cannot be parsed ({error})"
+            raise FileError(file.sample, text, "mend the file, or write it again") from error
+        return CsvSource(file, names, table, limit)
 
 
 class CsvSource:
     """A parsed CSV file; a column is released once it is loaded."""
 
-    def __init__(self, file: SourceFile, table: Any) -> None:
+    def __init__(self, file: SourceFile, names: Collection[str], table: Any, limit: int | None) -> None:
         binary = [field.name for field in table.schema if _is_binary(field.type)]
         if binary:
-            raise DatasetError(
-                f"{file.name}: column {binary[0]} is not UTF-8 text; convert the file: "
-                f"iconv -f latin1 -t utf8 {file.name}"
-            )
-        self.n_rows: int = table.num_rows
+            raise _encoding_error(file, f"column {binary[0]} of {file.name}")
+        self.n_rows: int = table.num_rows if limit is None else min(limit, table.num_rows)
+        self.names = names
         self.kinds, self.left_out = list_kinds(table.schema)
         self._columns = {field.name: table.column(number) for number, field in enumerate(table.schema)}
 
     def load(self, name: str) -> RawColumn:
         """The values of a column."""
-        return load_arrow(self._columns.pop(name))
+        column = self._columns.pop(name)
+        if self.kinds[name] != "text":
+            return load_arrow(column.slice(0, self.n_rows))
+        whole = load_arrow(column)  # a text below the rows asked for is why they are text too
+        return RawColumn(whole.values[: self.n_rows], whole.categories)
 
 
 def _is_binary(kind: Any) -> bool:
@@ -94,14 +99,19 @@ def _read_head(file: SourceFile, n_lines: int) -> tuple[bytes, bool]:
 def _read_names(file: SourceFile, head: bytes) -> list[str]:
     from pyarrow import csv
 
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise FileError(file.sample, f"UTF-8 text; {file.name} is UTF-16", _save_as_utf8(file, "utf-16"))
     first = head.split(b"\n", 1)[0].rstrip(b"\r")
     if not first.strip(b"\xef\xbb\xbf \t"):
         what = "is empty" if not head.strip() else "begins with an empty line"
-        raise DatasetError(f"{file.name}: {what}; expected a first line with the column names")
+        text = f"a first line with the column names; {file.name} {what}"
+        raise FileError(file.sample, text, "write the names in its first line, or leave the file out")
+    if b"\0" in head:
+        raise FileError(file.sample, f"a CSV file; {file.name} holds binary data", "name the right file")
     try:
         names: list[str] = csv.read_csv(io.BytesIO(first + b"\n")).column_names
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{file.name}: the first line is not UTF-8 text; is this a CSV file?") from error
+        raise _encoding_error(file, f"the first line of {file.name}") from error
     _check_names(file, names)
     return names
 
@@ -109,16 +119,23 @@ def _read_names(file: SourceFile, head: bytes) -> list[str]:
 def _check_names(file: SourceFile, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise DatasetError(f"{file.name}:1: column {twice[0]} occurs twice; give every column its own name")
+        text = f"a name of its own for every column; {twice[0]} occurs twice in {file.name}"
+        raise FileError(file.sample, text, "rename one of them in the file")
     for sign, what in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(names) == 1 and sign in names[0]:
-            raise DatasetError(
-                f"{file.name}:1: expected columns separated by commas, found {what}; write the file with commas"
-            )
+            text = f"columns separated by commas; {file.name} has {what}"
+            raise FileError(file.sample, text, "write the file with commas")
     if all(_is_number(name) for name in names):
-        raise DatasetError(
-            f"{file.name}:1: expected column names in the first line, found numbers; add a line with the names"
-        )
+        text = f"column names in the first line; that of {file.name} has only numbers"
+        raise FileError(file.sample, text, "add a line with the names")
+
+
+def _encoding_error(file: SourceFile, what: str) -> FileError:
+    return FileError(file.sample, f"UTF-8 text; {what} is in another encoding", _save_as_utf8(file, "latin1"))
+
+
+def _save_as_utf8(file: SourceFile, encoding: str) -> str:
+    return f"save it as UTF-8, for example with iconv -f {encoding} -t utf-8 {file.name} > new.csv"
 
 
 def _is_number(text: str) -> bool:
@@ -127,12 +144,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _check_wanted(file: SourceFile, names: Collection[str], columns: Collection[str] | None) -> None:
-    lacking = [name for name in columns or () if name not in names]
-    if lacking:
-        raise DatasetError(f"{file.name}: has no column {list_names(lacking)}; its columns are {list_names(names, 40)}")
 
 
 def _parse_all(file: SourceFile, names: list[str]) -> Any:
@@ -188,7 +199,6 @@ def _raise_bad_row(file: SourceFile, error: Exception) -> None:
             csv.read_csv(stream, read_options=csv.ReadOptions(use_threads=False), parse_options=_rows(keep))
         except ValueError:
             row = found[0]
-            raise DatasetError(
-                f"{file.name}: record {row.number - 1} (after the line of names) has {row.actual_columns} fields, "
-                f"expected {row.expected_columns}: {row.text[:80]!r}; quote commas within text, or mend the line"
-            ) from error
+            text = f"{row.expected_columns} fields; record {row.number - 1} of {file.name} has {row.actual_columns}"
+            fix = "mend the line, or quote the text that has commas"
+            raise FileError(file.sample, f"{text}: {row.text[:80]!r}", fix) from error

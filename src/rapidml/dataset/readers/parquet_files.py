@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rapidml.dataset.problems import FileError
 from rapidml.dataset.readers.arrow_columns import list_kinds, load_arrow
-from rapidml.dataset.readers.source import list_names, open_arrow
-from rapidml.errors import DatasetError
+from rapidml.dataset.readers.source import check_wanted, open_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,14 +26,10 @@ class ParquetReader:
         try:
             parquet = pq.ParquetFile(open_arrow(file.url))
         except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-            raise DatasetError(
-                f"{file.name}: expected a Parquet file ({error}); write it again, or give it the suffix of what it is"
-            ) from error
+            text = f"a Parquet file; {file.name} is damaged or of another kind"
+            raise FileError(file.sample, text, "write it again, or give it the suffix of what it is") from error
         source = ParquetSource(file, parquet, limit)
-        lacking = [name for name in columns or () if name not in source.kinds and name not in source.left_out]
-        if lacking:
-            names = list_names([*source.kinds, *source.left_out], 40)
-            raise DatasetError(f"{file.name}: has no column {list_names(lacking)}; its columns are {names}")
+        check_wanted(file, source.names, columns)
         return source
 
 
@@ -44,6 +40,7 @@ class ParquetSource:
         total: int = parquet.metadata.num_rows
         self.n_rows = total if limit is None else min(limit, total)
         self.kinds, self.left_out = list_kinds(parquet.schema_arrow)
+        self.names = [*self.kinds, *self.left_out]
         self._file = file
         self._parquet = parquet
 
@@ -61,5 +58,6 @@ class ParquetSource:
         try:
             table = self._parquet.read_row_groups(groups, columns=[name], use_pandas_metadata=False)
         except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{self._file.name}: column {name} cannot be read ({error})") from error
+            text = f"column {name} of {self._file.name} to be readable ({error})"
+            raise FileError(self._file.sample, text, "write the file again") from error
         return load_arrow(table.column(name).slice(0, self.n_rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from rapidml.errors import DatasetError
+from rapidml.dataset.problems import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,7 +35,7 @@ def find_reader(file: SourceFile) -> Reader:
     """The reader of a file.
 
     Raises:
-        DatasetError: The suffix is unknown.
+        FileError: The suffix is unknown.
     """
     if file.url.startswith("builtin:"):
         return _load(_BUILTIN)
@@ -43,7 +43,8 @@ def find_reader(file: SourceFile) -> Reader:
         return _load(_PAIRS)
     suffix = find_suffix(file.name)
     if suffix is None:
-        raise DatasetError(f"{file.name}: no known kind of file; known are {', '.join(READERS)}")
+        text = f"a file that ends in {', '.join(READERS)}, not {file.name}"
+        raise FileError(file.sample, text, "name files of a known kind")
     return _load(READERS[suffix])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, cast
 
+from rapidml.dataset.problems import FileError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -34,6 +36,8 @@ class Source(Protocol):
     """An opened file. Columns may be released once loaded: each is loaded at most once by whoever holds it."""
 
     n_rows: int
+    names: Collection[str]
+    """Every column of the file, loaded or not."""
     kinds: Mapping[str, Kind]
     """Every column that has a meaning here, in file order."""
     left_out: Mapping[str, str]
@@ -53,10 +57,11 @@ class Reader(Protocol):
         Args:
             file: The file.
             columns: Columns that may be loaded; all if None. Others may be absent from ``kinds``.
-            limit: Number of rows to read from the start; all if None.
+            limit: Number of rows to read from the start; all if None. With 0 only ``names`` is meant, cheaply: kinds
+                may be null or absent.
 
         Raises:
-            DatasetError: The file is damaged or not of this format, or lacks one of the columns.
+            FileError: The file is damaged or not of this format, or lacks one of the columns.
         """
         ...
 
@@ -83,3 +88,18 @@ def list_names(names: Collection[str], most: int = 5) -> str:
     """Names for a message: the first few, and how many more there are."""
     shown = ", ".join(list(names)[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def check_wanted(file: SourceFile, names: Collection[str], columns: Collection[str] | None) -> None:
+    """Whether a file has the columns that are wanted.
+
+    Raises:
+        FileError: It lacks some.
+    """
+    lacking = sorted(name for name in columns or () if name not in names)
+    if lacking:
+        what = "column" if len(lacking) == 1 else "columns"
+        text = f"{what} {list_names(lacking)} in {file.name}; it has {list_names(names, 40)}"
+        them = "it" if len(lacking) == 1 else "them"
+        fix = f"name files that have {them}, or do not use {them}"
+        raise FileError(file.sample, text, fix)
