@@ -1,6 +1,6 @@
 """Writes the store that a released version leaves behind: run once for each release, then never touched again.
 
-    python -m tests.execution.make_store tests/execution/stores/v0.2
+python -m tests.execution.make_store tests/execution/stores/v0.2
 """
 
 from __future__ import annotations

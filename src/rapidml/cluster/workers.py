@@ -119,6 +119,10 @@ def connect(address: str, *, insecure: bool = False) -> Iterator[Workers]:
             client = Client(address, set_as_default=False, timeout=10)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(f"no scheduler answers at {address}: {error}") from error
+        except TypeError as error:  # what distributed raises for tls:// without certificates
+            raise ClusterError(
+                f"{address} needs certificates: set distributed.comm.tls in Dask's configuration"
+            ) from error
         with client:
             nthreads = client.nthreads()
             if not nthreads:

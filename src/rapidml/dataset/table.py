@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rapidml.dataset.npy import load_array
 from rapidml.dataset.part import MOST_LABELS, PartInfo, read_part
 from rapidml.dataset.problems import FieldError, FileError, TooLittleError
 from rapidml.errors import DatasetError
@@ -104,14 +105,13 @@ class Table:
         return self._opened[key]
 
     def _open(self, key: str) -> Column:
-        import numpy as np
 
         from rapidml.dataset.frame import Column
 
         stored = self.columns[key]
         if "left_out" in stored.about:
             raise KeyError(key)
-        values = np.load(stored.folder / f"c{stored.number}.npy", mmap_mode="r", allow_pickle=False)
+        values = load_array(stored.folder / f"c{stored.number}.npy", mapped=True)
         categories = stored.about.get("categories")
         return Column(str(stored.about["name"]), values, None if categories is None else tuple(categories))
 
@@ -166,8 +166,6 @@ def open_table(folders: Sequence[Path], rows_key: str) -> Table:
     Raises:
         DatasetError: A folder holds other rows, or a newer format.
     """
-    import numpy as np
-
     groups = [_load_group(Path(folder), rows_key) for folder in folders]
     first = groups[0]
     columns: dict[str, StoredColumn] = {}
@@ -176,7 +174,7 @@ def open_table(folders: Sequence[Path], rows_key: str) -> Table:
             raise DatasetError(f"the tables in {folders[0]} and {folder} hold different rows; remove one of them")
         for key, about in group["columns"].items():
             columns.setdefault(key, StoredColumn(Path(folder), int(about["number"]), about))
-    ids = np.load(Path(folders[0]) / "ids.npy", mmap_mode="r", allow_pickle=False)
+    ids = load_array(Path(folders[0]) / "ids.npy", mapped=True)
     return Table(rows_key, first["rows"], ids, _test_rows(first), columns, first["dropped"], first["null"])
 
 
@@ -226,7 +224,7 @@ def _join_ids(parts: Sequence[PartInfo], n_rows: int, folder: Path) -> str:
     joined = np.lib.format.open_memmap(folder / "ids.npy", mode="w+", dtype=np.uint64, shape=(n_rows,))
     start = 0
     for part in parts:
-        ids = np.load(Path(part.folder) / "ids.npy", allow_pickle=False)
+        ids = load_array(Path(part.folder) / "ids.npy", mapped=False)
         joined[start : start + len(ids)] = ids
         start += len(ids)
         total.update(ids.astype("<u8").data)
@@ -257,7 +255,7 @@ def _join(
     start = 0
     for part, one in zip(parts, abouts, strict=True):
         if part.n_rows:
-            values = np.load(Path(part.folder) / f"c{number}.npy", mmap_mode="r", allow_pickle=False)
+            values = load_array(Path(part.folder) / f"c{number}.npy", mapped=True)
             joined[start : start + part.n_rows] = _convert(values, one, labels)
             start += part.n_rows
     joined.flush()

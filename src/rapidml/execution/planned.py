@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rapidml.execution.running import Prepared
+    from rapidml.planning.steps import Reason
     from rapidml.recipe.schema import Split
 
 
@@ -47,14 +48,20 @@ def _read_lines(prepared: Prepared) -> list[str]:
     for model in plan.resolved.models:
         own = plan.fits_by_model[model]
         to_do = sum(fit.state == "to_do" for fit in own)
-        why = [reason_text(reason) for reason in plan.reasons if not reason.models or model in reason.models]
+        why = [reason_text(reason) for reason in plan.reasons if _concerns(reason, model)]
         stored = f", {len(own) - to_do} stored" if len(own) - to_do else ""
         rows.append(
             [model, f"{to_do} to fit{stored}" if to_do else f"{len(own)} stored", "; ".join(why) if to_do else ""]
         )
     open_steps = sum(step.state == "to_do" for step in plan.evaluations)
-    rows.append(["evaluate", f"{open_steps} to compute" if open_steps else "stored", ""])
+    why = [reason_text(reason) for reason in plan.reasons if reason.field.startswith("evaluate.")]
+    rows.append(["evaluate", f"{open_steps} to compute" if open_steps else "stored", "; ".join(why)])
     return [f"read      {read}    {size}", *columns(rows, indent="")]
+
+
+def _concerns(reason: Reason, model: str) -> bool:
+    """Whether a reason is one for fits of a model; a changed metric is none."""
+    return model in reason.models or (not reason.models and not reason.field.startswith("evaluate."))
 
 
 def _unread_lines(prepared: Prepared) -> list[str]:

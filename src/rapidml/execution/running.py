@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,9 +13,9 @@ from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError
 from rapidml.events import Event
 from rapidml.execution.comparing import find_score, rows_of
 from rapidml.execution.known import StoredFacts
+from rapidml.execution.provenance import describe_machine, find_git, list_versions
 from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
 from rapidml.execution.results import make_result, make_summary, selection_name
-from rapidml.execution.versions import list_versions
 from rapidml.keys import make_key
 from rapidml.planning.checking import Checked, check_document
 from rapidml.planning.estimates import Estimate, estimate, estimate_text
@@ -195,7 +194,10 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
     from rapidml.execution.session import Session
 
     store.refuse_read_only()
-    run = same or store.runs.create(_run_content(prepared), prepared.checked.document.text)
+    run = same
+    if run is None:
+        content = {**_run_content(prepared), "git": find_git(prepared.checked.document.base)}
+        run = store.runs.create(content, prepared.checked.document.text)
     try:
         with Session(store, run, options, watch) as session:
             return _execute(session, prepared, started)
@@ -314,7 +316,7 @@ def _run_content(prepared: Prepared) -> dict[str, Any]:
         "identity": identity,
         "keys": keys,
         "versions": list_versions(),
-        "machine": {"host": platform.node(), "system": platform.platform(), "python": platform.python_version()},
+        "machine": describe_machine(),
     }
 
 

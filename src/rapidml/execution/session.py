@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from rapidml.cluster.workers import Workers, abandon, check_workers, connect, count_cores, open_workers
 from rapidml.events import TOPIC, Event
-from rapidml.execution.versions import list_versions
+from rapidml.execution.provenance import list_versions
 from rapidml.store.facts import Fact
 
 if TYPE_CHECKING:

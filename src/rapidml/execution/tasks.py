@@ -264,16 +264,14 @@ def load_prediction(objects: Objects, key: str) -> NDArray[np.float32]:
     Raises:
         StoreError: It is not in the store, or its checksum does not hold.
     """
-    import numpy as np
-
+    from rapidml.dataset.npy import load_array
     from rapidml.errors import StoreError
 
     manifest = objects.find_manifest("predictions", key, verify=True)
     if manifest is None:
         raise StoreError(f"prediction {key[:12]} is not in the store, or damaged; run the recipe again")
     folder = objects.open(manifest.ref, verify=False)
-    stored: NDArray[np.float32] = np.load(folder / "prediction.npy", allow_pickle=False)
-    return stored
+    return load_array(folder / "prediction.npy", mapped=False)
 
 
 def score_task(request: RowsRequest, job: ScoreJob, objects: Objects) -> Outcome:

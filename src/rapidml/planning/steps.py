@@ -57,7 +57,6 @@ class FitStep:
         rounds_from: Keys of the fold fits whose best rounds set this fit's rounds; empty without early stopping.
         start: Stored fit to continue or cut, if any.
         state: Whether the fit and all its predictions are stored.
-        failed_before: The last attempt failed with an error that trying again cannot mend.
     """
 
     key: str
