@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rapidml.errors import RapidmlError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -59,8 +61,15 @@ class Run:
 
     @property
     def best(self) -> Model:
-        """The chosen model: the best selection score."""
-        return self.model(next(name for name, entry in self.result["models"].items() if entry["chosen"]))
+        """The chosen model: the best selection score.
+
+        Raises:
+            RapidmlError: No model has a score.
+        """
+        for name, entry in self.result["models"].items():
+            if entry["chosen"]:
+                return self.model(name)
+        raise RapidmlError(f"run {self.id} has no model with a score")
 
     @property
     def scores(self) -> list[dict[str, Any]]:

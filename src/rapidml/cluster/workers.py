@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 SETTINGS = {
+    "distributed.scheduler.allowed-failures": 1,
     "distributed.scheduler.no-workers-timeout": "60s",
     "distributed.comm.timeouts.connect": "30s",
     "distributed.worker.memory.spill": False,

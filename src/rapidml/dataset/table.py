@@ -160,7 +160,7 @@ def open_table(folders: Sequence[Path], rows_key: str) -> Table:
     """The row set that some folders hold column groups of.
 
     Args:
-        folders: Folders of the groups; where several have a column, the first counts.
+        folders: Folders of the groups; where several have a column, the first that holds it counts.
         rows_key: Key of the row set.
 
     Raises:
@@ -173,7 +173,8 @@ def open_table(folders: Sequence[Path], rows_key: str) -> Table:
         if group["ids"] != first["ids"]:
             raise DatasetError(f"the tables in {folders[0]} and {folder} hold different rows; remove one of them")
         for key, about in group["columns"].items():
-            columns.setdefault(key, StoredColumn(Path(folder), int(about["number"]), about))
+            if key not in columns or "left_out" in columns[key].about:
+                columns[key] = StoredColumn(Path(folder), int(about["number"]), about)
     ids = load_array(Path(folders[0]) / "ids.npy", mapped=True)
     return Table(rows_key, first["rows"], ids, _test_rows(first), columns, first["dropped"], first["null"])
 

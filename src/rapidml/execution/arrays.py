@@ -36,7 +36,7 @@ def add_arrays(
         weight: Physics weight. Shape ``(n_rows,)``.
 
     Raises:
-        ValueError: The arrays differ in their number of rows.
+        ValueError: The arrays differ in their number of rows, or a feature has a name that is taken.
     """
     import numpy as np
 
@@ -44,6 +44,9 @@ def add_arrays(
     from rapidml.recipe.document import parse_document
 
     arrays = _name_columns(features)
+    taken = {TARGET, WEIGHT, "file"} & set(arrays)
+    if taken:
+        raise ValueError(f"a feature cannot be called {taken.pop()!r} here: y and w are target and weight; rename it")
     arrays[TARGET] = _plain(target)
     if weight is not None:
         arrays[WEIGHT] = np.asarray(weight, dtype=np.float64)

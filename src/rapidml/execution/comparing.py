@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import RapidmlError
 from rapidml.execution.listing import load_result
-from rapidml.keys import make_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rapidml.store.store import Store
 
 DIFFERENT_ROWS = "the runs score different rows or weights: their differences are paired only where row ids agree"
-_ROWS = ("split.", *(f"dataset.{name}" for name in ("select", "id", "weight", "classes", "test", "target", "positive")))
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,10 @@ def compare_runs(store: Store, names: Sequence[str], metric: str | None = None) 
     results = [(_load(store, name), name) for name in names]
     metric = metric or results[0][0][0]["rank_by"]
     entries = [_entry(store, result, model, metric) for (result, model), _ in results]
-    rows = {entry.run: rows_of(store, entry.run) for entry in entries}
+    rows = {entry.run: scored_of(entry.result, metric) for entry in entries}
     comparable = {str(i): e.score for i, e in enumerate(entries) if rows[e.run] == rows[entries[0].run]}
+    if all(math.isnan(score.value) for score in comparable.values()):
+        raise RapidmlError(f"{metric} is undefined for all of them: {entries[0].score.undefined}")
     best = entries[int(choose(comparable, get_metric(metric)))]
     ordered = order({str(i): entry.score for i, entry in enumerate(entries)}, get_metric(metric))
     listed = [_describe(entries[int(i)], best, rows, metric) for i in ordered]
@@ -131,10 +132,9 @@ def find_score(store: Store, result: Mapping[str, Any], model: str, metric: str)
     return Score.from_json(fact.payload["selection"][metric])
 
 
-def rows_of(store: Store, run: str) -> str:
-    """What decides the rows a run scores and their weights: its dataset and its split."""
-    content = store.runs.load(run)
-    values = content["values"]
-    kept = {name: value for name, value in values.items() if name.startswith(_ROWS) and not name.endswith(".path")}
-    kept["split.seed"] = values["seed"] if values.get("split.seed") is None else values["split.seed"]
-    return make_key({"dataset": content["dataset"], "values": [list(pair) for pair in sorted(kept.items(), key=str)]})
+def scored_of(result: Mapping[str, Any], metric: str) -> str:
+    """Equal for results whose scores in a metric mean the same: same rows, weights, and balance where it counts."""
+    from rapidml.evaluate.metrics import get_metric
+
+    balance = "-balanced" if result["balanced"] and get_metric(metric).can_balance else ""
+    return f"{result['scored_rows']}{balance}"

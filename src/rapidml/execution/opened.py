@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from distributed import WorkerPlugin, get_worker
@@ -10,6 +12,8 @@ from distributed import WorkerPlugin, get_worker
 from rapidml.execution.rows import load_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rapidml.execution.rows import Rows, RowsRequest
 
 
@@ -21,6 +25,11 @@ class OpenedRows(WorkerPlugin):
 
     def __init__(self) -> None:
         self.opened: OrderedDict[tuple[Any, ...], Rows] = OrderedDict()
+        self.lock: Any = None
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002  (Dask's signature)
+        """Called when a worker gets its copy; a lock cannot travel."""
+        self.lock = RLock()
 
     def get(self, request: RowsRequest) -> Rows:
         """The rows of a request, opened now or before."""
@@ -37,3 +46,11 @@ def open_rows(request: RowsRequest) -> Rows:
     """The rows of a request on the worker that runs this task."""
     plugin = get_worker().plugins.get(OpenedRows.name)
     return plugin.get(request) if isinstance(plugin, OpenedRows) else load_rows(request)
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """One fit a worker, however many tasks Dask gives it at once: a fit has all threads of its worker."""
+    plugin = get_worker().plugins.get(OpenedRows.name)
+    with plugin.lock if isinstance(plugin, OpenedRows) else contextlib.nullcontext():
+        yield

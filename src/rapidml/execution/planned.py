@@ -96,6 +96,7 @@ def start_lines(name: str, plan: Mapping[str, Any]) -> list[str]:
         lines.append(f"{fits['to_train']} of {count_text(total, 'fit')} to do: {why}{estimate}")
     else:
         lines.append(f"{count_text(total, 'fit')} ({models}{each}), {fits['stored']} stored{estimate}")
+    lines += plan["notes"]
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.profile import Profile
 from rapidml.events import Event
@@ -59,11 +59,13 @@ def find_reading(checked: Checked, request: TableRequest, facts: StoredFacts) ->
     """What the store holds of the rows of a recipe."""
     groups = [fact for fact in facts.store.index.find_family([request.rows_key]) if facts.is_whole(fact)]
     wanted = {column.key for column in request.columns}
+    kept_text = {column.key for column in request.columns if column.keep_text}
     chosen: list[Fact] = []
     for group in sorted(groups, key=lambda fact: fact.time):
         if not chosen or wanted & set(group.payload["columns"]):
             chosen.append(group)
-            wanted -= set(group.payload["columns"])
+            left_out = {key for key, about in group.payload.get("about", {}).items() if "left_out" in about}
+            wanted -= set(group.payload["columns"]) - (left_out & kept_text)
     if not chosen:
         wanted = {column.key for column in request.columns}
     profile_key = step_keys.profile_key(request, checked.recipe)
@@ -116,7 +118,10 @@ def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading
     store = str(session.store.path)
     with session.store.work.scratch(reading.key) as folder:
         keys: list[str] = []
-        if n_parts == 1:
+        parts: list[Any] = []
+        if session.store.objects.find_manifest("tables", reading.key) is not None:
+            pass  # finished before, only its line was lost
+        elif n_parts == 1:
             parts = [session.submit(read_part_task, request, identity, 0, str(folder), name="read")]
         else:
             keys = [step_keys.part_key(request, identity, index) for index in range(n_parts)]

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rapidml.planning.planner import BASELINE
+from rapidml.planning.step_keys import scored_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +29,9 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
         Plain JSON. Scores are ``{"value", "low", "high"}`` by metric; ``against_best`` compares on selection rows.
     """
     resolved = plan.resolved
-    failed = [fit for fit in plan.fits if fit.key in facts and facts[fit.key].state == "failed"]
-    missing = [fit for fit in plan.fits if fit.key not in facts]
+    distinct = {fit.key: fit for fit in plan.fits}
+    failed = [fit for fit in distinct.values() if fit.key in facts and facts[fit.key].state == "failed"]
+    missing = [fit for fit in distinct.values() if fit.key not in facts]
     unscored = [step for step in plan.evaluations if step.key in facts and facts[step.key].state == "failed"]
     evaluations: dict[str, dict[str, Fact]] = {}
     for step in plan.evaluations:
@@ -48,10 +50,10 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
         "state": "failed" if failed or unscored else "interrupted" if missing else "finished",
         "fits": {
             "trained": trained,
-            "stored": len(plan.fits) - trained - len(failed) - len(missing),
+            "stored": len(distinct) - trained - len(failed) - len(missing),
             "failed": len(failed),
             "pruned": 0,
-            "collapsed": 0,
+            "collapsed": len(plan.fits) - len(distinct),
         },
         "seconds": None,
         "task": {"kind": resolved.task.kind, "classes": list(resolved.task.classes)},
@@ -60,6 +62,7 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
         "balanced": resolved.balance == "classes",
         "selection": selection_name(resolved),
         "dataset": _dataset(plan),
+        "scored_rows": scored_key(resolved),
         "models": models,
         "baseline": baseline,
         "beats_baseline": beats_baseline,

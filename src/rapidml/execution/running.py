@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.checks import add_data_error
 from rapidml.dataset.columns import request_columns
-from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError
+from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError, StoreError
 from rapidml.events import Event
-from rapidml.execution.comparing import find_score, rows_of
+from rapidml.execution.comparing import find_score, scored_of
 from rapidml.execution.known import StoredFacts
 from rapidml.execution.provenance import describe_machine, find_git, list_versions
 from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
@@ -224,7 +224,7 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     try:
         prepared = _with_plan(replace(prepared, reading=_read(session, prepared)), facts)
         assert prepared.plan is not None
-        session.store.runs.update(session.run, {**_run_content(prepared), "began": time.time()})
+        session.store.runs.update(session.run, _run_content(prepared))
         session.announce(Event("run_started", name=prepared.name, data=describe_plan(prepared)))
         schedule = Schedule(session, prepared.plan, rows_request_of(session, prepared), facts)
         schedule.run()
@@ -240,7 +240,7 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     result["against_run_before"] = _against_before(prepared, session.store, result)
     session.announce(Event("run_finished", name=prepared.name, data={"state": result["state"]}))
     session.attempt.finish(
-        result["state"], summary=make_summary(result, rows_of(session.store, session.run)), changes={"result": result}
+        result["state"], summary=make_summary(result, scored_of(result, result["rank_by"])), changes={"result": result}
     )
     return result
 
@@ -276,10 +276,13 @@ def _against_before(prepared: Prepared, store: Store, result: dict[str, Any]) ->
     plan, reference = prepared.plan, prepared.reference
     if plan is None or reference is None or reference.id == result["run"]:
         return {}
-    if rows_of(store, reference.id) != rows_of(store, result["run"]):
+    try:
+        before = store.runs.load(reference.id).get("result") or {}
+    except StoreError:  # removed meanwhile
         return {}
-    before = store.runs.load(reference.id).get("result") or {}
     metric = result["rank_by"]
+    if not before or scored_of(before, metric) != scored_of(result, metric):
+        return {}
     texts = {}
     for name in dict.fromkeys(fit.model for fit in plan.fits if fit.state == "to_do"):
         if name in before.get("models", {}) and metric in before["metrics"]:
@@ -335,7 +338,7 @@ def describe_plan(prepared: Prepared) -> dict[str, Any]:
         counts = per_model.setdefault(fit.model, {"to_train": 0, "stored": 0})
         counts["stored" if fit.state == "stored" else "to_train"] += 1
     return {
-        "fits": {"to_train": plan.to_train, "stored": plan.stored, "collapsed": 0},
+        "fits": {"to_train": plan.to_train, "stored": plan.stored, "collapsed": plan.collapsed},
         "models": per_model,
         "selection": selection_name(resolved),
         "rank_by": resolved.rank_by,
@@ -350,6 +353,7 @@ def describe_plan(prepared: Prepared) -> dict[str, Any]:
         "class_counts": [[count.label, count.n_rows] for count in profile.classes],
         "description": profile.describe(),
         "weighted": resolved.request.weight is not None,
+        "notes": list(plan.notes),
         "left_out": [list(pair) for pair in profile.left_out],
         "estimate": None if prepared.cost is None else estimate_text(prepared.cost),
         "reference": None if prepared.reference is None else prepared.reference.id,

@@ -59,8 +59,9 @@ class Schedule:
         """Do every step of the plan that is not stored; failed fits are recorded and the others go on."""
         from distributed import as_completed
 
-        fits = [fit for fit in self.plan.fits if fit.state == "to_do" and not self._adopt(fit)]
-        evaluations = [step for step in self.plan.evaluations if step.state == "to_do"]
+        to_do = {fit.key: fit for fit in self.plan.fits if fit.state == "to_do"}
+        fits = [fit for fit in to_do.values() if not self._adopt(fit)]
+        evaluations = list({step.key: step for step in self.plan.evaluations if step.state == "to_do"}.values())
         if not fits and not evaluations:
             return
         self._rivals = self.session.find_rivals()
@@ -166,7 +167,9 @@ class Schedule:
             return ScoreJob(step, resolved.metrics, resolved.recipe.training, resolved.balance)
         if step.rounds_from:
             step = replace(step, spec=replace(step.spec, rounds=self._median_rounds(step)))
-        return FitJob(step, resolved.recipe.training, resolved.balance, self.session.workers.threads)
+        return FitJob(
+            step, resolved.recipe.training, resolved.balance, self.session.workers.threads, self.session.topic
+        )
 
     def _median_rounds(self, step: FitStep) -> int:
         """Lower median of the folds' best rounds."""
@@ -217,8 +220,9 @@ class Schedule:
             elif self._rivals[fit.key] in alive:
                 self.elsewhere.append(fit)
             else:
-                del self._rivals[fit.key]
                 self.ready.append(fit)
+        if self.ready:
+            self._rivals = self.session.find_rivals()
 
 
 def is_fit(step: Step) -> bool:

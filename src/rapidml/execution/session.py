@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -13,7 +14,7 @@ from rapidml.execution.provenance import list_versions
 from rapidml.store.facts import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from distributed import Future
@@ -47,6 +48,8 @@ class Session:
         self.facts: dict[str, Fact] = {}
         self.versions = list_versions()
         self.attempt = store.start_attempt(run)
+        store.runs.update(run, {"began": time.time()})  # once an attempt: it decides who waits for whom
+        self.topic = f"{TOPIC}-{run}"
         self._workers: Workers | None = None
         self._closing = contextlib.ExitStack()
 
@@ -56,6 +59,7 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.attempt.close()
         if not isinstance(error, KeyboardInterrupt):
             self._closing.close()
         elif self._workers is not None:
@@ -112,7 +116,8 @@ class Session:
             return self._workers or self._open(connect(self.options.cluster, insecure=self.options.insecure))
         kind, count = self._choose(tasks, cells)
         known = self._workers
-        if known is not None and known.kind == kind and known.count >= count:
+        enough = known is not None and known.count >= count and known.threads >= count_cores() // count
+        if known is not None and known.kind == kind and enough:
             return known
         self._closing.close()
         return self._open(open_workers(kind, count, max(1, count_cores() // count)))
@@ -127,11 +132,22 @@ class Session:
 
         self._closing = contextlib.ExitStack()
         workers = self._closing.enter_context(context)
-        check_workers(workers, str(self.store.path), "format.json")
+        with self._nonce() as name:
+            check_workers(workers, str(self.store.path), name)
         workers.client.register_plugin(OpenedRows())
-        workers.client.subscribe_topic(TOPIC, self._relay)
+        workers.client.subscribe_topic(self.topic, self._relay)
         self._workers = workers
         return workers
+
+    @contextlib.contextmanager
+    def _nonce(self) -> Iterator[str]:
+        """A file that only this store has: workers with another one at the same path must not pass."""
+        path = self.store.path / f".nonce-{uuid.uuid4().hex}"
+        path.touch()
+        try:
+            yield path.name
+        finally:
+            path.unlink(missing_ok=True)
 
     def _relay(self, record: tuple[float, Any]) -> None:
         """Pass on what a worker logged."""

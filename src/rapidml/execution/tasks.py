@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
-from rapidml.events import TOPIC, Event
-from rapidml.execution.opened import open_rows
+from rapidml.events import Event
+from rapidml.execution.opened import one_at_a_time, open_rows
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.warned import collect_warnings
 
@@ -41,6 +41,7 @@ class FitJob:
     training: Training
     balance: str
     threads: int
+    topic: str
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,11 @@ def run_jobs(request: RowsRequest, jobs: Sequence[FitJob | ScoreJob]) -> list[li
     from rapidml.store.store import open_store
 
     objects = open_store(request.store).objects
-    if len(jobs) == 1:
-        return [_run_job(request, jobs[0], objects)]
-    with objects.stage() as staging:
-        return [_run_job(request, job, staging) for job in jobs]
+    with one_at_a_time():
+        if len(jobs) == 1:
+            return [_run_job(request, jobs[0], objects)]
+        with objects.stage() as staging:
+            return [_run_job(request, job, staging) for job in jobs]
 
 
 def _run_job(request: RowsRequest, job: FitJob | ScoreJob, objects: Objects) -> list[Outcome]:
@@ -166,7 +168,7 @@ def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     rows = open_rows(request)
     import_library(step.spec.type)
     started = time.perf_counter()
-    known = load_stored_model(objects, step.key)
+    known = _reads_the_same(load_stored_model(objects, step.key), request)
     with collect_warnings() as warned:
         model = known or _train(rows, job, objects)
     payload = {
@@ -198,6 +200,13 @@ def import_library(type_name: str) -> None:
             importlib.import_module(name)
 
 
+def _reads_the_same(model: TrainedModel | None, request: RowsRequest) -> TrainedModel | None:
+    """A stored model, unless its columns have other names now: it finds them by name, keys do not."""
+    assert request.profile is not None
+    names = [feature.name for feature in request.profile.features]
+    return model if model is not None and [feature.name for feature in model.features] == names else None
+
+
 def load_stored_model(objects: Objects, key: str) -> TrainedModel | None:
     """A model of the store after its checksums were compared; None if it is absent, damaged or unreadable here."""
     from rapidml.models.fitting import load_model
@@ -215,7 +224,7 @@ def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
     step = job.step
     assert rows.request.profile is not None
     training = rows.training_rows(step.part, job.training, job.balance, use_weight=not step.spec.weights_ignored)
-    start = None if step.start is None else load_stored_model(objects, step.start.key)
+    start = None if step.start is None else _reads_the_same(load_stored_model(objects, step.start.key), rows.request)
     return train(
         step.spec,
         training,
@@ -223,11 +232,11 @@ def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
         seed=step.seed,
         threads=job.threads,
         start=start,
-        report=_reporter(step),
+        report=_reporter(step, job.topic),
     )
 
 
-def _reporter(step: FitStep) -> Callable[[int, int, dict[str, float]], None]:
+def _reporter(step: FitStep, topic: str) -> Callable[[int, int, dict[str, float]], None]:
     """Progress to Dask's event log, at most twice a second."""
     from distributed import get_worker
 
@@ -239,7 +248,7 @@ def _reporter(step: FitStep) -> Callable[[int, int, dict[str, float]], None]:
         if now - last >= 0.5:
             last = now
             event = Event("progress", "fit", step.key, step.title, {"done": done, "total": total, "scores": scores})
-            get_worker().log_event(TOPIC, event.to_json())
+            get_worker().log_event(topic, event.to_json())
 
     return report
 

@@ -148,6 +148,12 @@ def _check_dataset(document: Document, memory: Memory) -> tuple[Identity, Header
     if document.dataset is None:
         return None
     before = len(document.problems)
+    arrays = document.dataset.arrays
+    if arrays is not None and not {"path", "sha256"} <= arrays.keys():
+        document.add(
+            ["dataset", "arrays"], "arrays handed to rapidml.run() in Python", "write path, classes or builtin"
+        )
+        return None
     check_dataset_text(document)
     if len(document.problems) > before or document.dataset is None:
         return None

@@ -119,6 +119,8 @@ def fit_content(resolved: Resolved, spec: ModelSpec, part: str, rounds_from: Seq
         "model": model_content(spec),
         "seed": fit_seed(resolved.recipe.seed, part),
     }
+    if {"monotone_constraints", "interaction_constraints"} & set(spec.params):
+        content["names"] = [feature.name for feature in profile.features]  # these parameters name columns
     if request.weight is not None and not spec.weights_ignored:
         content["weight"] = request.weight.key
         content["training"] = {
@@ -168,3 +170,17 @@ def evaluate_key(resolved: Resolved, stage: str, inputs: Sequence[str], parts: S
             [rows_content(resolved, trained), rows_content(resolved, scored)] for trained, scored in parts
         ]
     return make_key(content)
+
+
+def scored_key(resolved: Resolved) -> str:
+    """Equal for runs whose selection scores are of the same rows with the same truth and weights, paired one by one."""
+    request = resolved.request
+    part = "valid" if resolved.n_folds == 0 else "held:0"
+    return make_key(
+        {
+            "rows": rows_content(resolved, part),
+            "target": request.target.key,
+            "task": {"kind": resolved.task.kind, "classes": list(resolved.task.classes)},
+            "weight": None if request.weight is None else request.weight.key,
+        }
+    )

@@ -181,13 +181,18 @@ class Plan:
 
     @property
     def to_train(self) -> int:
-        """Number of fits that are not stored."""
-        return sum(fit.state == "to_do" for fit in self.fits)
+        """Number of different fits that are not stored."""
+        return len({fit.key for fit in self.fits if fit.state == "to_do"})
 
     @property
     def stored(self) -> int:
-        """Number of fits that are stored."""
-        return sum(fit.state == "stored" for fit in self.fits)
+        """Number of different fits that are stored."""
+        return len({fit.key for fit in self.fits if fit.state == "stored"})
+
+    @property
+    def collapsed(self) -> int:
+        """Number of fits that another fit of the plan serves: models that differ in name only."""
+        return len(self.fits) - len({fit.key for fit in self.fits})
 
     def list_keys(self) -> list[str]:
         """Keys of all steps, fits and predictions."""
