@@ -20,8 +20,6 @@ dataset: {positive: s}
 split: {test: 0.2, folds: 2}
 models: {bdt: {type: xgboost, params: {n_estimators: 5}}}
 """
-    "models: {bdt: {type: xgboost, params: {n_estimators: 5}}}\ndataset: {positive: s}\nsplit: {test: 0.2, folds: 2}\n"
-)
 
 
 @pytest.fixture
