@@ -112,12 +112,6 @@ def test_the_same_run_is_found_by_its_digest(store: Store, runs: list[str]) -> N
     assert store.find_same("") is None
 
 
-def test_the_newest_of_a_name_or_else_of_a_dataset(store: Store, runs: list[str]) -> None:
-    assert store.runs.find_newest(name="top", dataset="higgs") == runs[1]
-    assert store.runs.find_newest(name="none", dataset="higgs") == runs[2]
-    assert store.runs.find_newest(name="none") is None
-
-
 @pytest.mark.parametrize("name", ["../../etc", "..", "20261122-0719-k3f9/..", "x", ""])
 def test_ids_cannot_leave_the_store(store: Store, name: str) -> None:
     with pytest.raises(StoreError, match="is not a run id"):

@@ -197,7 +197,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
     run = same
     if run is None:
         content = {**_run_content(prepared), "git": find_git(prepared.checked.document.base)}
-        run = store.runs.create(content, prepared.checked.document.text)
+        run = store.create_run(content, prepared.checked.document.text)
     try:
         with Session(store, run, options, watch) as session:
             return _execute(session, prepared, started)

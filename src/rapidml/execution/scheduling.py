@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rapidml.events import Event
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.tasks import FitJob, ScoreJob, run_jobs
+from rapidml.models.fitting import middle_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,7 +167,7 @@ class Schedule:
         if not is_fit(step):
             return ScoreJob(step, resolved.metrics, resolved.recipe.training, resolved.balance)
         if step.rounds_from:
-            step = replace(step, spec=replace(step.spec, rounds=self._median_rounds(step)))
+            step = replace(step, spec=step.spec.with_rounds(self._median_rounds(step)))
         return FitJob(
             step, resolved.recipe.training, resolved.balance, self.session.workers.threads, self.session.topic
         )
@@ -174,8 +175,7 @@ class Schedule:
     def _median_rounds(self, step: FitStep) -> int:
         """Lower median of the folds' best rounds."""
         facts = {**self.known.find_facts(step.rounds_from), **self.session.facts}
-        rounds = sorted(int(facts[key].payload["best_round"]) for key in step.rounds_from)
-        return rounds[(len(rounds) - 1) // 2]
+        return middle_rounds([int(facts[key].payload["best_round"]) for key in step.rounds_from])
 
     def _receive(self, batch: Sequence[Step], results: list[list[Outcome]] | BaseException) -> None:
         """Record what a task returned. If its worker died with several steps, each is tried again alone."""

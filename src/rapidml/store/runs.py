@@ -168,14 +168,6 @@ class Runs:
         found = self._index.find_runs("digest", digest) if digest else []
         return found[0].id if found else None
 
-    def find_newest(self, *, name: str | None = None, dataset: str | None = None) -> str | None:
-        """The newest run of this name, else the newest with this ``dataset`` in its ``run.json``; None if neither."""
-        for column, value in (("name", name), ("dataset", dataset)):
-            found = self._index.find_runs(column, value) if value else []
-            if found:
-                return found[0].id
-        return None
-
     def parse(self, text: str) -> tuple[str, str | None]:
         """Id of the run and name of the model that ``RUN`` or ``RUN/MODEL`` means.
 
