@@ -211,8 +211,9 @@ class Schedule:
     def _wait_elsewhere(self) -> None:
         """Only fits that another run is computing are left: take its results, or take over when its driver is gone."""
         time.sleep(0.2)  # polls another process's files; there is nothing to wait on
-        stored = self._find_stored(self.elsewhere)
+        # in this order: what a driver that is gone now has finished is on disk by now
         alive = {run for run in set(self._rivals.values()) if self.session.store.is_alive(run)}
+        stored = self._find_stored(self.elsewhere)
         waiting, self.elsewhere = self.elsewhere, []
         for fit in waiting:
             if fit.key in stored:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SMALL_WORK = 30_000_000
 """Cells (rows x features x fits) up to which starting worker processes costs more than it gains."""
+MANY_TASKS = 400
+"""Tasks up to which threads serve: small fits mostly hold the interpreter's lock, so many of them want processes."""
 
 
 class Session:
@@ -125,7 +127,8 @@ class Session:
     def _choose(self, tasks: int, cells: float) -> tuple[Literal["threads", "processes"], int]:
         if self.options.workers is not None:
             return "processes", self.options.workers
-        return "threads" if cells <= SMALL_WORK else "processes", max(1, min(tasks, count_cores()))
+        is_small = cells <= SMALL_WORK and tasks <= MANY_TASKS
+        return "threads" if is_small else "processes", max(1, min(tasks, count_cores()))
 
     def _open(self, context: contextlib.AbstractContextManager[Workers]) -> Workers:
         from rapidml.execution.opened import OpenedRows
