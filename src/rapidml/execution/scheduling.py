@@ -149,8 +149,8 @@ class Schedule:
         rounds = max(1, (step.spec.rounds or 100) // 20) if is_fit(step) else 1
         return profile.n_training * max(1, len(profile.features)) * rounds
 
-    def _find_stored(self, fits: Sequence[FitStep]) -> set[str]:
-        """Keys of the fits that are stored with all their predictions."""
+    def _find_stored(self, fits: Sequence[Step]) -> set[str]:
+        """Keys of the steps that are stored with all their predictions."""
         finished = self.known.find_finished([key for fit in fits for key in _keys_of(fit)])
         return {fit.key for fit in fits if all(key in finished for key in _keys_of(fit))}
 
@@ -208,6 +208,13 @@ class Schedule:
         score = outcome.payload["selection"][self.plan.resolved.rank_by]
         return {"score": {part: score[part] for part in ("value", "low", "high")}}
 
+    def _drop_stored(self) -> None:
+        """Pass over ready steps that another run has finished in the meantime."""
+        stored = self._find_stored(list(self.ready))
+        for step in [step for step in self.ready if step.key in stored]:
+            self.ready.remove(step)
+            self._release(step.key, is_done=True)
+
     def _wait_elsewhere(self) -> None:
         """Only fits that another run is computing are left: take its results, or take over when its driver is gone."""
         time.sleep(0.2)  # polls another process's files; there is nothing to wait on
@@ -224,6 +231,7 @@ class Schedule:
                 self.ready.append(fit)
         if self.ready:
             self._rivals = self.session.find_rivals()
+            self._drop_stored()
 
 
 def is_fit(step: Step) -> bool:
@@ -231,7 +239,7 @@ def is_fit(step: Step) -> bool:
     return hasattr(step, "part")
 
 
-def _keys_of(fit: FitStep) -> list[str]:
+def _keys_of(fit: Step) -> list[str]:
     return [fit.key, *(prediction.key for prediction in fit.predictions)]
 
 
