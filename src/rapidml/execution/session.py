@@ -121,7 +121,6 @@ class Session:
         enough = known is not None and known.count >= count and known.threads >= count_cores() // count
         if known is not None and known.kind == kind and enough:
             return known
-        self._closing.close()
         return self._open(open_workers(kind, count, max(1, count_cores() // count)))
 
     def _choose(self, tasks: int, cells: float) -> tuple[Literal["threads", "processes"], int]:
@@ -133,7 +132,6 @@ class Session:
     def _open(self, context: contextlib.AbstractContextManager[Workers]) -> Workers:
         from rapidml.execution.opened import OpenedRows
 
-        self._closing = contextlib.ExitStack()
         workers = self._closing.enter_context(context)
         with self._nonce() as name:
             check_workers(workers, str(self.store.path), name)
