@@ -108,7 +108,6 @@ def test_pipes_get_plain_text(folder: Path) -> None:
     assert "\r" not in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_gets_a_status_line_that_fits(folder: Path) -> None:
     """With NO_COLOR there is no colour; the status line is cut to COLUMNS."""
     import pty
