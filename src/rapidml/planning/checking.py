@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from rapidml.dataset.files import HashMemory
 from rapidml.errors import DatasetError
 from rapidml.keys import make_key
+from rapidml.planning.step_keys import profile_key
 from rapidml.recipe.affects import key_fields
 
 if TYPE_CHECKING:
+    from rapidml.dataset.columns import TableRequest
     from rapidml.dataset.files import Identity
     from rapidml.dataset.header import Header
     from rapidml.dataset.profile import Profile
@@ -82,7 +84,7 @@ def check_document(document: Document, memory: Memory, *, look: bool = False) ->
     from rapidml.models.checking import check_model
 
     found = _check_dataset(document, memory)
-    profile = _look(document, *found) if look and found is not None else None
+    profile = _look(document, *found, memory) if look and found is not None else None
     if profile is not None and found is not None:
         check_against(document, profile, is_whole=_is_whole(profile, found[0]))
     else:
@@ -95,22 +97,37 @@ def check_document(document: Document, memory: Memory, *, look: bool = False) ->
     return Checked(document, recipe, *found, profile)
 
 
-def _look(document: Document, identity: Identity, header: Header) -> Profile | None:
+def _look(document: Document, identity: Identity, header: Header, memory: Memory) -> Profile | None:
     """Profile of the first rows; None if they do not show it, or after adding problems."""
     from rapidml.dataset.checks import add_data_error
     from rapidml.dataset.columns import request_columns
-    from rapidml.dataset.preview import make_preview
 
-    dataset, split = document.dataset, document.split
-    if dataset is None or split is None or document.problems:
+    dataset, split, recipe = document.dataset, document.split, document.recipe
+    if dataset is None or split is None or recipe is None or document.problems:
         return None
-    seed = document.tree.get("seed", 0) if split.seed is None else split.seed
     try:
         request = request_columns(dataset, header, identity, split)
-        return make_preview(dataset, request, identity, split, seed)
+        return _find_preview(recipe, request, identity, memory)
     except DatasetError as error:
         add_data_error(document, error)
         return None
+
+
+def _find_preview(recipe: Recipe, request: TableRequest, identity: Identity, memory: Memory) -> Profile | None:
+    """The first look as remembered, or taken now: whoever edits a model has the same data as before."""
+    from rapidml.dataset.profile import Profile
+
+    name = make_key({"preview": 1, "identity": identity.to_json(), "profile": profile_key(request, recipe)})
+    known = memory.recall(name)
+    if known is not None:
+        content = json.loads(known)
+        return None if content is None else Profile.from_json(content)
+    from rapidml.dataset.preview import make_preview
+
+    seed = recipe.seed if recipe.split.seed is None else recipe.split.seed
+    profile = make_preview(recipe.dataset, request, identity, recipe.split, seed)
+    memory.remember(name, json.dumps(None if profile is None else profile.to_json()))
+    return profile
 
 
 def _is_whole(profile: Profile, identity: Identity) -> bool:
