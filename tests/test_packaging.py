@@ -19,7 +19,7 @@ from rapidml.recipe.examples import find_example, list_examples
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXTRAS = ("cpu", "dev")
+EXTRAS = ("cpu", "app", "hep", "dev")
 """Extras that environment.yml and constraints.txt hold; cpu and gpu exclude each other."""
 
 

@@ -1,0 +1,1 @@
+"""How one fit uses several workers; the Dask client is handed in."""
