@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rapidml.evaluate.metrics import Metric
     from rapidml.evaluate.rows import CheckedRows
 
+ENOUGH = 100
+"""Rows of a class of which at least one is in every draw, but for one draw in 1e43."""
 _BLOCK = 1024
 """Rows in a block: 200 draws of them in double precision stay in the processor's cache."""
 
@@ -39,6 +41,8 @@ def compute_replicas(
         For each metric the score, then those of the replicas; NaN where undefined. Shape ``(1 + n_replicas,)``.
     """
     n_draws = 1 + n_replicas
+    if [metric.name for metric in metrics] == ["roc_auc"] and _is_constant(rows):
+        return {"roc_auc": np.full(n_draws, 0.5)}
     linear = [metric.name for metric in metrics if metric.kind == "linear"]
     equal = [metric.name for metric in metrics if metric.can_balance] if balanced else []
     sums = LinearSums(rows, linear, equal, n_draws) if linear else None
@@ -60,6 +64,14 @@ def compute_replicas(
         by_class = [rank.finish() for rank in ranks]
         found |= {name: np.mean([one[name] for one in by_class], axis=0) for name in by_class[0]}
     return {metric.name: found[metric.name] for metric in metrics}
+
+
+def _is_constant(rows: CheckedRows) -> bool:
+    """Whether all rows have one prediction, as of the baseline, and so many of each class that no draw lacks one."""
+    if rows.n_classes < 2 or not len(rows.truth) or (rows.weight < 0).any():
+        return False
+    counts = np.bincount(rows.truth[rows.weight > 0].astype(np.int64), minlength=rows.n_classes)
+    return bool(counts.min() >= ENOUGH and (rows.prediction == rows.prediction[0]).all())
 
 
 def _make_ranks(rows: CheckedRows, names: Sequence[str], n_draws: int) -> list[RankSums]:
