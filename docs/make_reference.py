@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rapidml.dataset.expression.functions import describe_functions
+from rapidml.dataset.readers.builtin_sets import SETS
 from rapidml.evaluate.metrics import METRICS
 from rapidml.models.registry import find_adapter
 from rapidml.models.scikit_learn import list_classes
@@ -49,6 +50,12 @@ missing categories with the most frequent one |
 
 Medians, means and deviations are weighted with the training weight.
 """
+BUILTIN = """\
+## Builtin data sets
+
+Each brings its target, and where two classes need it `positive`. `toy_events` brings its weight too (`weight: 1` is
+none), and the true mass of the pair as spectator; its rows are made on the workers, the same for any number of them.
+"""
 TITLES = {
     "Recipe": "A recipe",
     "ModelEntry": "Model",
@@ -70,7 +77,8 @@ def make_reference(schema: dict[str, Any]) -> str:
     order: list[str] = []
     _visit("Recipe", parts, order)
     sections = (_section(name, parts[name]) for name in order)
-    return "\n".join([INTRODUCTION, *sections, TYPES, _types(), "", PREPARE, "## Metrics", "", _metrics(), ""])
+    tables = [BUILTIN, _builtin_sets(), "", TYPES, _types(), "", PREPARE, "## Metrics", "", _metrics(), ""]
+    return "\n".join([INTRODUCTION, *sections, *tables])
 
 
 def _visit(name: str, parts: dict[str, Any], order: list[str]) -> None:
@@ -138,6 +146,19 @@ def _plain_type(node: dict[str, Any]) -> str:
 def _grouped(node: dict[str, Any]) -> str:
     words = _type(node)
     return f"({words})" if " or " in words else words
+
+
+def _builtin_sets() -> str:
+    rows = []
+    for name, known in SETS.items():
+        options = [
+            f"`{option}`: {about.describe()}" + ("" if about.default is None else f", default `{about.default}`")
+            for option, about in known.options.items()
+        ]
+        rows.append(
+            f"| `{name}` | {known.about} | {len(known.features)} | {'; '.join(options)} |".replace("|  |", "| |")
+        )
+    return "\n".join(["| name | | features | options |", "|---|---|---|---|", *rows])
 
 
 def _types() -> str:

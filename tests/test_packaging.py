@@ -131,7 +131,7 @@ def test_no_submodule_has_the_name_of_a_public_function(root: Path) -> None:
 
 
 def test_examples_are_found(recipes: Path) -> None:
-    assert list_examples() == ["higgs", "multiclass", "quickstart", "regression"]
+    assert list_examples() == ["events", "higgs", "multiclass", "quickstart", "regression"]
     assert find_example("higgs") == recipes / "higgs.yaml"
 
 

@@ -44,13 +44,15 @@ def scripts(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder / "bin"
 
 
-def test_the_wheel_holds_the_package_and_the_examples(root: Path, wheel: Path) -> None:
+def test_the_wheel_holds_the_package_the_examples_and_the_apps(root: Path, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     files = [path for path in (root / "src" / "rapidml").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     sources = {f"rapidml/{path.relative_to(root / 'src' / 'rapidml').as_posix()}" for path in files}
     examples = {f"rapidml/recipes/{path.name}" for path in (root / "recipes").glob("*.yaml")}
-    assert sources | examples <= set(names)
+    apps = {f"rapidml/apps/{path.name}" for path in (root / "apps").glob("*.py")}
+    assert apps
+    assert sources | examples | apps <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"rapidml", "iml_rapidml"}
     assert [name for name in names if "__pycache__" in name] == []
 
@@ -60,7 +62,8 @@ def test_the_version_is_printed(scripts: Path, wheel: Path, tmp_path: Path) -> N
 
 
 def test_nothing_comes_from_the_source_tree(scripts: Path, tmp_path: Path) -> None:
-    code = "import rapidml; from rapidml.recipe.examples import find_example as f; print(rapidml.__file__, f('higgs'))"
+    code = "import rapidml; from rapidml.recipe.examples import find_example as f; "
+    code += "from rapidml.dashboard.serving import find_app as a; print(rapidml.__file__, f('higgs'), a('runs'))"
     for path in run(scripts / "python", "-c", code, cwd=tmp_path).split():
         assert path.startswith(str(scripts.parent.resolve()))
 

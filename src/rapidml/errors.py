@@ -6,6 +6,7 @@
     ├── ModelError           a model cannot be fitted, saved or loaded
     │   └── ExtraNotInstalled    a library that the recipe needs is absent
     ├── ClusterError         workers cannot be started or reached
+    ├── WorkersLost          workers were there, and are gone while a run needs them
     └── StoreError           the store is damaged, foreign or newer
         ├── RunNotFound          no run, or more than one, has this name
         └── RunIsAlive           another process drives the run
@@ -152,7 +153,11 @@ class ExtraNotInstalled(ModelError):
 
 
 class ClusterError(RapidmlError):
-    """Dask workers cannot be started, reached or kept."""
+    """Dask workers cannot be started or reached."""
+
+
+class WorkersLost(RapidmlError):
+    """The workers of a run are gone, all at once; what they finished is stored."""
 
 
 class StoreError(RapidmlError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from rapidml.layout import command_lines, command_text, print_json, print_lines, store_words, terminal_width, wrap
@@ -39,7 +40,7 @@ def run_in_terminal(document: Document, options: Mapping[str, Any], store: Store
         RecipeError: The recipe is wrong.
     """
     name = run_name(document)
-    display = Display(name, _data_name(document), quiet=as_json)
+    display = Display(name, data_name(document), quiet=as_json)
     display.first_line()
     from rapidml.execution.options import RunOptions
     from rapidml.execution.running import run_recipe
@@ -72,7 +73,7 @@ def exit_code(result: Mapping[str, Any]) -> int:
     return EXIT_FAILED_FITS if has_scores(result) else EXIT_FAILED
 
 
-def _data_name(document: Document) -> str:
+def data_name(document: Document) -> str:
     """What is read, in a word."""
     dataset = document.dataset
     if dataset is None:
@@ -92,7 +93,7 @@ def _last_lines(
     if not result["computed"]:
         return [*lines, *wrap(f"run {result['run']}: nothing to compute, everything is stored", width)]
     ended = f"run {result['run']} in {seconds_text(result['seconds'])}."
-    commands = [["rapidml", "show", *store_words(options["store_path"])], *_edit_command(document, options, result)]
+    commands = [_look_command(options["store_path"], result), *_edit_command(document, options, result)]
     hint = f"{ended}   Next:  " + "    or    ".join(command_text(words) for words in commands)
     if width is None or len(hint) <= width:
         return [*lines, hint]
@@ -101,6 +102,14 @@ def _last_lines(
         first, *rest = command_lines(words, None if width is None else width - len(before))
         lines += [before + first, *(f"{'':7}{line}" for line in rest)]
     return lines
+
+
+def _look_command(store: str, result: Mapping[str, Any]) -> list[str]:
+    """The command that shows the run: in the browser, where there are scores and the app is installed."""
+    words = store_words(store)
+    if not has_scores(result) or find_spec("panel") is None:
+        return ["rapidml", "show", *words]
+    return ["rapidml", "dashboard", *words[1:]]
 
 
 def _edit_command(document: Document, options: Mapping[str, Any], result: Mapping[str, Any]) -> list[list[str]]:

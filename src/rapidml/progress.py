@@ -36,6 +36,7 @@ class Display:
         self.failed = 0
         self.progress: dict[str, str] = {}
         self.scores: dict[str, Any] = {}
+        self._notes: list[str] = []
         self._lock = threading.Lock()
         self._started = time.monotonic()
         self._live: Any = None
@@ -52,12 +53,23 @@ class Display:
         with self._lock:
             if event.kind == "run_started":
                 self._begin(event.data)
+            elif event.kind == "note":
+                self._note(event.name)
             elif event.step == "fit":
                 self._follow(event)
             elif event.step == "evaluate" and event.kind == "step_finished" and "score" in event.data:
                 self.scores[event.name] = event.data["score"]
             if self._live is not None:
                 self._live.update(self._text())
+
+    def _note(self, text: str) -> None:
+        """Say a sentence; on a terminal below the line that is to be replaced."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False)
+        elif self.is_terminal:
+            self._notes.append(text)
+        elif not self.quiet:
+            print_lines(wrap(text, terminal_width(), "  "))
 
     def close(self) -> None:
         """Remove what is shown only while the run works."""
@@ -71,7 +83,8 @@ class Display:
         self.total = plan["fits"]["to_train"]
         self.heading = f"{plan['selection']} {metric_heading(plan['rank_by'], plan['balanced'])}"
         started = [] if self.quiet else start_lines(self.name, plan)
-        lines = [piece for line in started for piece in wrap(line, terminal_width(), "  ")]
+        lines = [piece for line in [*started, *self._notes] for piece in wrap(line, terminal_width(), "  ")]
+        self._notes.clear()
         if self.is_terminal:
             sys.stdout.write("\x1b[1A\x1b[2K")  # the counts replace the line that said what is read
         print_lines(lines)

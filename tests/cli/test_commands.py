@@ -434,7 +434,7 @@ def test_the_next_command_repeats_what_was_typed(own: Path) -> None:
     arguments = ("dataset.path=../events.csv", "models.bdt.params.max_depth=8", "--workers", "1", "--only", "bdt")
     text = succeed("run", "my folder/recipe.yaml", *arguments, "--store", "new store")
     show, _, edit = text.splitlines()[-1].partition("Next:  ")[2].partition("    or    ")
-    assert shlex.split(show) == ["rapidml", "show", "--store", "new store"]
+    assert shlex.split(show) == ["rapidml", "dashboard", "new store"]
     assert shlex.split(edit)[1:] == [
         *("run", "my folder/recipe.yaml", "dataset.path=../events.csv", "models.bdt.params.max_depth=4"),
         *("--only", "bdt", "--workers", "1", "--store", "new store"),
@@ -443,7 +443,7 @@ def test_the_next_command_repeats_what_was_typed(own: Path) -> None:
 
 def test_a_hint_is_not_longer_than_useful(own: Path) -> None:
     text = succeed("run", "recipe.yaml", f"notes={'n' * 200}", "models.bdt.params.max_depth=5", "--only", "bdt")
-    assert text.splitlines()[-1].endswith("Next:  rapidml show")
+    assert text.splitlines()[-1].endswith("Next:  rapidml dashboard")
 
 
 def test_help_fits_80_columns_and_tells_all() -> None:

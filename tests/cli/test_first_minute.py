@@ -61,7 +61,7 @@ def test_the_first_run(transcript: dict[str, str]) -> None:
         f"  {model}",
         rf"  dummy \(baseline\) +{SCORE} +worse \(>99%\)",
         rf"test rows, for the chosen model only: (logistic|bdt|forest) {SCORE}",
-        rf"run {RUN} in {COST}\.   Next:  rapidml show    or    rapidml run quickstart\.yaml models\.\S+",
+        rf"run {RUN} in {COST}\.   Next:  rapidml dashboard    or    rapidml run quickstart\.yaml models\.\S+",
     )
 
 

@@ -35,13 +35,14 @@ dataset: {path: "part*.csv", target: label, positive: s, weight: w, features: [p
 split: {test: 0.25, folds: 3}
 models:
   bdt: {type: xgboost, params: {n_estimators: 30, max_depth: 4, subsample: 0.7}}
+  spread: {type: xgboost, shards: 3, params: {n_estimators: 60, subsample: 0.7, max_depth: 3}, early_stopping: 8}
   stopped: {type: xgboost, params: {n_estimators: 60, max_depth: 3}, early_stopping: 4}
   forest: {type: sklearn.ensemble.RandomForestClassifier, params: {n_estimators: 10}}
   hist: {type: sklearn.ensemble.HistGradientBoostingClassifier, params: {max_iter: 5}}
   logistic: {type: sklearn.linear_model.LogisticRegression, prepare: [standardize]}
 evaluate: {also: [log_loss]}
 """
-N_FITS = 5 * 4
+N_FITS = 6 * 4
 
 
 @pytest.fixture(scope="module")

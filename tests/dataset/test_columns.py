@@ -213,9 +213,12 @@ CHECKS = [
     (PATH.replace("a.csv", "a.xlsx"), "a.xlsx| dataset.path: a file that ends in .csv, "),
     (
         "dataset: {builtin: irs}\n",
-        "irs| dataset.builtin: one of breast_cancer, diabetes, digits, iris, wine; write 'iris'",
+        "irs| dataset.builtin: one of breast_cancer, diabetes, digits, iris, wine, toy_events; write 'iris'",
     ),
-    ("dataset: {builtin: {iris: {n: 1}}}\n", "dataset.builtin.iris: options of the set: none; there is no option 'n'"),
+    (
+        "dataset: {builtin: {iris: {n: 1}}}\n",
+        "dataset.builtin.iris.n: options of the set: none; there is no option 'n'",
+    ),
     (
         "dataset:\n  classes:\n    s: {path: a.csv, weight: genn}\n    b: b.csv\n",
         "genn| dataset.classes.s.weight: the name of a column; there is no genn; write 'gen'",

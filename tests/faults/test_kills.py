@@ -145,13 +145,26 @@ def test_a_killed_worker_does_not_fail_the_run(recipe: Path, undisturbed: dict[s
     process = start(recipe, store, "--workers", "2")
     wait_until(lambda: read_events(store, "step_finished"))
 
-    def find_worker() -> psutil.Process | None:
-        """The process that has used most time: one that fits."""
-        children = psutil.Process(process.pid).children(recursive=True)
-        return max(children, key=lambda child: child.cpu_times().user, default=None)
-
-    find_worker().kill()  # type: ignore[union-attr]
+    (keeper,) = psutil.Process(process.pid).children()
+    max(keeper.children(), key=lambda child: child.pid).kill()  # a worker: the scheduler was there before
     assert_as_undisturbed(recipe, undisturbed, store, finish(process))
+
+
+@pytest.mark.cluster
+def test_a_run_whose_workers_are_all_killed_ends_and_goes_on(
+    recipe: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    process = start(recipe, store, "--workers", "2")
+    wait_until(lambda: read_events(store, "step_finished"))
+    (keeper,) = psutil.Process(process.pid).children()
+    keeper.kill()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    assert "are gone: they were stopped or killed" in " ".join(err.split())
+    result = finish(start(recipe, store))
+    assert result["fits"]["stored"] >= 1
+    assert_as_undisturbed(recipe, undisturbed, store, result)
 
 
 @pytest.mark.parametrize("mode", MODES)

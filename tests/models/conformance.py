@@ -94,7 +94,9 @@ class AdapterConformance:
         start = fields.pop("start", None)
         if not find_adapter(self.type).takes_weights:
             rows = replace(rows, weight=None)
-        return train(self.spec(kind, **fields), rows, TASKS[kind], seed=seed, threads=threads, start=start)
+        return train(
+            self.spec(kind, **fields), rows, TASKS[kind], seed=seed, threads=threads, start=start and start.fitted
+        )
 
     # The contract as such
 

@@ -104,6 +104,26 @@ def test_a_live_driver_is_named_and_not_disturbed(store: Store) -> None:
     again.finish("finished")
 
 
+def test_facts_are_added_to_a_finished_run_without_changing_its_state(
+    store: Store, key: Callable[[object], str]
+) -> None:
+    run = store.create_run({}, "")
+    store.start_attempt(run).finish("finished")
+    with store.attempts.add_facts(run) as facts:
+        facts.append(Fact(key(1), "scaling"))
+        assert facts.attempt == 2
+        with open_store(store.path) as other:
+            assert other.get_run(run).state == "finished"
+            with pytest.raises(RunIsAlive, match=f"process {os.getpid()} "):
+                other.start_attempt(run)
+    assert not (store.runs.folder(run) / DRIVER).exists()
+    assert not store.is_alive(run)
+    assert key(1) in store.find_facts([key(1)])
+    again = store.start_attempt(run)
+    assert again.number == 3
+    again.finish("finished")
+
+
 def leave_stale(store: Store, run: str, beat: Beat) -> None:
     """A driver on another host that was killed."""
     header = {"run": run, "attempt": 1, "driver": beat.to_json()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from rapidml.cli import recipes, runs
+from rapidml.cli import measuring, recipes, runs, services
 from rapidml.cli.shared import Commands
 from rapidml.errors import DISTRIBUTION
 
@@ -29,9 +29,11 @@ def main() -> None:
 
 
 for command in (
+    recipes.init,
     recipes.check,
     recipes.plan,
     recipes.run,
+    measuring.scaling,
     runs.list_runs,
     runs.show,
     runs.compare,
@@ -40,7 +42,9 @@ for command in (
     runs.note,
     runs.rm,
     runs.gc,
+    services.dashboard,
     recipes.schema,
     runs.doctor,
+    services.cluster,
 ):
     main.add_command(command)

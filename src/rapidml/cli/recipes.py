@@ -1,8 +1,9 @@
-"""Commands that take a recipe: check, plan, run; and the schema of recipes."""
+"""Commands that make or take a recipe: init, check, plan, run; and the schema of recipes."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,58 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rapidml.cli.shared import JSON, OVERRIDES, RECIPE, STORE, complete_examples, open_named
+from rapidml.dataset.problems import FieldError
+from rapidml.dataset.readers.registry import find_suffix
 from rapidml.errors import RapidmlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--target", metavar="COLUMN", help="The column to learn; default: what looks most like one.")
+@click.option("-o", "--out", metavar="OUT.yaml", type=click.Path(path_type=Path), help="Default: named as FILE, here.")
+def init(files: tuple[str, ...], target: str | None, out: Path | None) -> None:
+    """Write a recipe for data files, with a comment on every choice.
+
+    Looks at the names and the first rows: target, weights, ids, missing values, what gives the answer away. Several
+    files are classes (signal.root background.root), train and test, or parts of one table. Never overwrites another
+    file.
+    """
+    from rapidml.draft.drafting import make_draft
+    from rapidml.draft.report import draft_lines, list_commands, problem_lines
+    from rapidml.layout import print_lines, terminal_width
+
+    target_file = out or Path(f"{_stem(files[0])}.yaml")
+    try:
+        draft = make_draft(files, target_file, target, list_commands(target_file))
+    except FieldError as error:
+        raise click.UsageError(f"expected {error.expected}; to fix: {error.fix}") from error
+    _write_new(target_file, draft.text)
+    print_lines(draft_lines(draft, target_file, terminal_width()))
+    problems = problem_lines(draft, files, target_file)
+    if problems:
+        print_lines(problems, to_stderr=True)
+        sys.exit(2)
+
+
+def _stem(name: str) -> str:
+    """Name of the recipe of a file: without folder, suffix and wild cards."""
+    last = name.rstrip("/").rpartition("/")[2]
+    suffix = find_suffix(last) or Path(last).suffix
+    stem = last[: len(last) - len(suffix)]
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "", stem).strip("-_.") or "recipe"
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file, unless another text is there."""
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        other = next(name for n in range(2, 1000) if not (name := path.with_stem(f"{path.stem}-{n}")).exists())
+        raise click.UsageError(f"{path} exists and differs; nothing was written. Move it away, or add  -o {other}")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"there is no folder {path.parent}; make it first")
+    path.write_text(text, encoding="utf-8")
 
 
 @click.command()
@@ -33,7 +82,7 @@ def check(recipe: Path, overrides: tuple[str, ...], resolved: bool, store_path: 
     from rapidml.recipe.resolved import list_resolved
     from rapidml.terminal import left_out_lines
 
-    document = _load(recipe, overrides, store_path)
+    document = load_recipe(recipe, overrides, store_path)
     checked = check_document(document, _memory(store_path), look=True)
     values = list_resolved(document, checked.recipe)
     left_out = () if checked.profile is None else checked.profile.left_out
@@ -62,7 +111,7 @@ def plan(recipe: Path, overrides: tuple[str, ...], store_path: str, as_json: boo
     from rapidml.execution.running import describe_plan, prepare
     from rapidml.layout import print_json, print_lines, terminal_width
 
-    prepared = prepare(_load(recipe, overrides, store_path), open_named(store_path, create=True), look=True)
+    prepared = prepare(load_recipe(recipe, overrides, store_path), open_named(store_path, create=True), look=True)
     if as_json:
         print_json(describe_plan(prepared))
         return
@@ -78,7 +127,7 @@ def plan(recipe: Path, overrides: tuple[str, ...], store_path: str, as_json: boo
     "--example",
     metavar="NAME",
     shell_complete=complete_examples,
-    help="Write an example recipe to this folder and run it: quickstart, higgs, regression, multiclass.",
+    help="Write an example recipe to this folder and run it: quickstart, higgs, regression, multiclass, events.",
 )
 @click.option("-n", "--name", help="Name of the run; default: the recipe's.")
 @click.option("--only", metavar="MODEL", multiple=True, help="Only this model; may be repeated.")
@@ -102,17 +151,20 @@ def run(recipe: Path | None, overrides: tuple[str, ...], example: str | None, as
 
     fields = [f"name={json.dumps(options['name'])}"] if options["name"] else []
     options["overrides"] = overrides
-    document = _load(recipe, (*overrides, *fields), options["store_path"])
+    document = load_recipe(recipe, (*overrides, *fields), options["store_path"])
     if options["only"]:
         others = [model for model in document.models if model not in options["only"]]
-        _refuse_unknown(options["only"], document)
-        document = _load(recipe, (*overrides, *fields, *(f"models.{m}=null" for m in others)), options["store_path"])
+        refuse_unknown(options["only"], document)
+        document = load_recipe(
+            recipe, (*overrides, *fields, *(f"models.{m}=null" for m in others)), options["store_path"]
+        )
     code = run_in_terminal(document, options, open_named(options["store_path"], create=True), as_json=as_json)
     if code:
         sys.exit(code)
 
 
-def _refuse_unknown(only: Sequence[str], document: Any) -> None:
+def refuse_unknown(only: Sequence[str], document: Any) -> None:
+    """Stop at a name that no model of a recipe has."""
     unknown = [name for name in only if name not in document.models]
     if unknown:
         raise click.UsageError(f"the recipe has no model {unknown[0]}; it has {', '.join(document.models)}")
@@ -140,7 +192,8 @@ def schema() -> None:
     click.echo(json.dumps(make_json_schema(), indent=2))
 
 
-def _load(recipe: Path, overrides: Sequence[str], store_path: str) -> Any:
+def load_recipe(recipe: Path, overrides: Sequence[str], store_path: str) -> Any:
+    """The recipe with its overrides; it may extend one of a run of the store."""
     from rapidml.recipe.document import load_document
 
     def stored_run(name: str) -> str:

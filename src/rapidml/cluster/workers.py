@@ -1,15 +1,18 @@
-"""Opening and closing the Dask workers of a run: threads in this process, processes on this host, or a cluster's."""
+"""Workers that a run can use: threads in this process, processes of a keeper, or those of a running scheduler."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from rapidml.cluster.cores import count_cores
+from rapidml.cluster.settings import SETTINGS
 from rapidml.errors import DISTRIBUTION, ClusterError
 
 if TYPE_CHECKING:
@@ -17,15 +20,12 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-SETTINGS = {
-    "distributed.scheduler.allowed-failures": 1,
-    "distributed.scheduler.no-workers-timeout": "60s",
-    "distributed.comm.timeouts.connect": "30s",
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.target": False,
-    "distributed.admin.log-length": 1000,
-}
-"""A task that no worker can take fails after a minute instead of waiting for ever; tables are mapped, never spilled."""
+    from rapidml.cluster.served import Served
+
+ANSWER_WITHIN = 5.0
+"""Seconds within which a warm cluster must let a client in: a frozen one must not hold a run for long."""
+_LOOK_WITHIN = 5.0
+"""Seconds within which its workers must answer."""
 
 
 @dataclass(frozen=True)
@@ -34,37 +34,45 @@ class Workers:
 
     Attributes:
         client: Connected Dask client.
-        kind: ``threads`` (workers inside this process), ``processes`` (on this host) or ``cluster`` (by address).
-        count: Number of workers.
+        kind: ``threads`` (workers inside this process), ``processes`` (of this run, on this host), ``warm`` (of the
+            user's warm cluster) or ``cluster`` (by address).
+        count: Number of workers that fits are handed to at once.
         threads: Threads that one fit may use on a worker.
+        total: Number of workers that are there.
     """
 
     client: Client
-    kind: Literal["threads", "processes", "cluster"]
+    kind: Literal["threads", "processes", "warm", "cluster"]
     count: int
     threads: int
+    total: int
 
     def describe(self) -> str:
         """Such as ``2 workers in this process``."""
-        workers = "1 worker" if self.count == 1 else f"{self.count} workers"
-        if self.kind == "threads":
-            return f"{workers} in this process"
-        return f"{workers} on this host" if self.kind == "processes" else f"{workers} of a running cluster"
+        workers = "1 worker" if self.total == 1 else f"{self.total} workers"
+        place = {
+            "threads": "in this process",
+            "processes": "on this host",
+            "warm": "of the warm cluster",
+            "cluster": "of a running cluster",
+        }
+        return f"{workers} {place[self.kind]}"
 
+    def share(self, tasks: int) -> Workers:
+        """The same workers for some tasks at once: fewer tasks than workers get more threads each.
 
-def count_cores() -> int:
-    """Cores this process may use, as the scheduler of the operating system and control groups allow."""
-    from dask.system import CPU_COUNT
-
-    return max(1, int(CPU_COUNT))
+        Args:
+            tasks: Number of tasks that could run at once.
+        """
+        count = max(1, min(tasks, self.total))
+        return replace(self, count=count, threads=max(1, count_cores() // count))
 
 
 @contextlib.contextmanager
-def open_workers(kind: Literal["threads", "processes"], count: int, threads: int) -> Iterator[Workers]:
-    """Start workers on this host, bound to loopback, and close them at the end.
+def open_threads(count: int, threads: int) -> Iterator[Workers]:
+    """Start workers inside this process, and close them at the end.
 
     Args:
-        kind: ``threads`` or ``processes``.
         count: Number of workers.
         threads: Threads that one fit may use on each of them.
 
@@ -80,8 +88,7 @@ def open_workers(kind: Literal["threads", "processes"], count: int, threads: int
             cluster = LocalCluster(
                 n_workers=count,
                 threads_per_worker=1,
-                processes=kind == "processes",
-                host="127.0.0.1" if kind == "processes" else None,
+                processes=False,
                 dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
@@ -89,7 +96,7 @@ def open_workers(kind: Literal["threads", "processes"], count: int, threads: int
         except (OSError, TimeoutError, RuntimeError) as error:
             raise ClusterError(f"the workers did not start: {error}") from error
         with contextlib.closing(cluster), Client(cluster, set_as_default=False) as client:
-            yield Workers(client, kind, count, threads)
+            yield Workers(client, "threads", count, threads, count)
 
 
 def abandon(workers: Workers) -> None:
@@ -97,6 +104,23 @@ def abandon(workers: Workers) -> None:
     cluster = workers.client.cluster
     if cluster is not None:
         cluster.shutdown_on_close = False
+
+
+@contextlib.contextmanager
+def open_served(served: Served, kind: Literal["processes", "warm"]) -> Iterator[Workers]:
+    """Use the workers of a keeper; they are left running at the end.
+
+    Args:
+        served: The cluster.
+        kind: Whose it is.
+
+    Raises:
+        ClusterError: It does not answer in time, or has no workers.
+    """
+    security = served.certificate.make_security()
+    timeout = ANSWER_WITHIN if kind == "warm" else 30.0
+    with _open_client(served.address, timeout=timeout, security=security) as client:
+        yield Workers(client, kind, served.workers, 1, served.workers)
 
 
 @contextlib.contextmanager
@@ -110,14 +134,21 @@ def connect(address: str, *, insecure: bool = False) -> Iterator[Workers]:
     Raises:
         ClusterError: The address is unencrypted and leaves this host, cannot be reached, or has no workers.
     """
+    _refuse_unencrypted(address, insecure=insecure)
+    with _open_client(address, timeout=10) as client:
+        nthreads = client.nthreads()
+        yield Workers(client, "cluster", len(nthreads), min(nthreads.values()), len(nthreads))
+
+
+@contextlib.contextmanager
+def _open_client(address: str, *, timeout: float, security: object = None) -> Iterator[Client]:
     import dask
     from distributed import Client
 
-    _refuse_unencrypted(address, insecure=insecure)
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with dask.config.set(SETTINGS):
         try:
-            client = Client(address, set_as_default=False, timeout=10)
+            client = Client(address, set_as_default=False, timeout=timeout, security=security)
         except (OSError, ValueError, TimeoutError) as error:
             raise ClusterError(f"no scheduler answers at {address}: {error}") from error
         except TypeError as error:  # what distributed raises for tls:// without certificates
@@ -125,10 +156,9 @@ def connect(address: str, *, insecure: bool = False) -> Iterator[Workers]:
                 f"{address} needs certificates: set distributed.comm.tls in Dask's configuration"
             ) from error
         with client:
-            nthreads = client.nthreads()
-            if not nthreads:
+            if not client.nthreads():
                 raise ClusterError(f"the scheduler at {address} has no workers; start some and run again")
-            yield Workers(client, "cluster", len(nthreads), min(nthreads.values()))
+            yield client
 
 
 def _refuse_unencrypted(address: str, *, insecure: bool) -> None:
@@ -152,15 +182,25 @@ def check_workers(workers: Workers, folder: str, name: str) -> None:
         name: Name of a file that this process has just written there.
 
     Raises:
-        ClusterError: A worker has another version, or does not see the file.
+        ClusterError: A worker has another version, does not see the file, or (of the warm cluster) does not answer.
     """
-    if workers.kind != "cluster":
+    if workers.kind not in ("cluster", "warm"):
         return
+    limit = _LOOK_WITHIN if workers.kind == "warm" else None
+
+    async def ask() -> dict[str, tuple[str, bool]]:
+        found: dict[str, tuple[str, bool]] = await asyncio.wait_for(
+            workers.client.run(look_around, folder, name), limit
+        )
+        return found
+
     try:
-        answers = workers.client.run(look_around, folder, name)
+        answers = workers.client.sync(ask)
     except ModuleNotFoundError as error:
         text = f"the workers have no {error.name}: install {DISTRIBUTION} there, in the same version"
         raise ClusterError(text) from error
+    except TimeoutError as error:
+        raise ClusterError(f"a worker did not answer within {_LOOK_WITHIN:.0f} s") from error
     own = metadata.version(DISTRIBUTION)
     others = sorted({version for version, _ in answers.values()} - {own})
     if others:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rapidml.dataset.expression import ExpressionError, parse_expression
 from rapidml.dataset.files import list_samples
 from rapidml.dataset.matching import find_target, is_glob, match_names
-from rapidml.dataset.problems import FieldError, FileError
-from rapidml.dataset.readers.builtin_sets import SETS, find_set
+from rapidml.dataset.problems import FieldError, FileError, TreeError
+from rapidml.dataset.readers.builtin_sets import SETS, list_option_errors
 from rapidml.dataset.readers.registry import READERS, find_suffix
 from rapidml.dataset.readers.source import list_names
 from rapidml.recipe.schema import Exclude, FoldsBy, SplitColumn
@@ -84,6 +84,8 @@ def add_data_error(document: Document, error: DatasetError) -> None:
     """
     if isinstance(error, FieldError):
         _add_once(document, _as_written(document.tree, error.path), error.expected, error.fix)
+    elif isinstance(error, TreeError):
+        _add_once(document, _find_tree(document, error.sample), error.expected, error.fix)
     elif isinstance(error, FileError):
         _add_once(document, _find_sample(document, error.sample), error.expected, error.fix)
     elif isinstance(error, ExpressionError):
@@ -108,6 +110,17 @@ def _find_sample(document: Document, position: int | None) -> Steps:
         return _as_written(document.tree, (*samples[position].path, "path"))
     dataset = document.tree.get("dataset") or {}
     return "dataset", next((name for name in ("path", "classes", "builtin") if name in dataset), "path")
+
+
+def _find_tree(document: Document, position: int | None) -> Steps:
+    """The field that names the tree of a sample; the one that names its files if none does."""
+    files = _find_sample(document, position)
+    value: Any = document.tree
+    for step in files[:-1]:
+        value = value[step]
+    if files[-1] == "path" and "tree" in value:
+        return (*files[:-1], "tree")
+    return ("dataset", "tree") if "tree" in document.tree["dataset"] else files
 
 
 def _as_written(tree: Mapping[str, Any], path: Steps) -> Steps:
@@ -169,10 +182,9 @@ def _check_builtin(document: Document, dataset: Dataset) -> None:
         fix = f"write '{close}'" if close else "choose one of these"
         document.add(("dataset", "builtin"), f"one of {', '.join(SETS)}", fix)
         return
-    try:
-        find_set(name, options)
-    except FieldError as error:
-        document.add(error.path, error.expected, error.fix)
+    for error in list_option_errors(name, options):
+        is_unknown = error.path[-1] not in SETS[name].options
+        document.add(error.path, error.expected, error.fix, on_key=is_unknown)
 
 
 def _check_suffix(document: Document, path: Steps, written: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rapidml.dataset.expression import parse_expression
 from rapidml.dataset.files import list_samples
-from rapidml.dataset.matching import CLASS, find_target, list_weights, match_columns
+from rapidml.dataset.matching import CLASS, find_target, find_weight, list_weights, match_columns
 from rapidml.keys import make_key
 from rapidml.recipe.schema import FoldsBy, SplitColumn
 
@@ -159,7 +159,7 @@ def request_columns(dataset: Dataset, header: Header, identity: Identity, split:
         missing=keys.missing,
         select=dataset.select,
         id=tuple(dataset.id or ()),
-        weight_factor=dataset.weight,
+        weight_factor=find_weight(dataset),
         features=matches.features,
         spectators=matches.spectators,
         left_out=matches.left_out,
@@ -228,7 +228,7 @@ class _Keys:
 
     def weight(self, samples: tuple[SampleRequest, ...]) -> str:
         """Key of the physics weight."""
-        factors = [self.dataset.weight, *(sample.weight for sample in samples)]
+        factors = [find_weight(self.dataset), *(sample.weight for sample in samples)]
         return self.special({"weight": [self._factor(factor) for factor in factors]})
 
     def rows(self, samples: tuple[SampleRequest, ...], positive: str | float | bool | None) -> str:

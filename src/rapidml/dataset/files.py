@@ -7,7 +7,6 @@ wherever they lie and whenever they were touched.
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -76,6 +75,7 @@ class SourceFile:
         sha256: Hash of the content; above 1 GiB of its size and of sampled blocks.
         tree: Tree within the file.
         target_url: Second file of a pair of array files.
+        first: Number of its first record, where several files are parts of one set.
     """
 
     sample: int
@@ -87,6 +87,7 @@ class SourceFile:
     sha256: str
     tree: str | None = None
     target_url: str | None = None
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,17 @@ class Identity:
     """What a dataset is, whatever it is called and wherever it lies.
 
     Attributes:
-        files: Files in reading order: samples as written, files of a sample by name, the test sample last.
+        files: Files in reading order: samples as written, files of a sample by name, the test sample last. Of a
+            builtin set its parts, which are read apart and change no key.
         builtin: Name and options of a builtin set.
+        builtin_hash: Hash of what it is made from.
         arrays: Hash of arrays that were handed over in memory.
     """
 
     files: tuple[SourceFile, ...]
     builtin: tuple[str, dict[str, Any]] | None = None
     arrays: str | None = None
+    builtin_hash: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """What enters keys: no absolute path, no time, no class name."""
@@ -109,7 +113,7 @@ class Identity:
             return {"arrays": self.arrays}
         if self.builtin is not None:
             name, options = self.builtin
-            return {"builtin": name, "options": options, "sha256": self.files[0].sha256}
+            return {"builtin": name, "options": options, "sha256": self.builtin_hash}
         return {"files": [[f.sample, f.role, f.name, f.size, f.sha256] for f in self.files]}
 
     def row_path(self, index: int) -> str:
@@ -198,11 +202,15 @@ def hash_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> str:
 
 
 def _identify_builtin(name: str, options: dict[str, Any]) -> Identity:
-    from rapidml.dataset.readers.builtin_sets import find_set, hash_set
+    from rapidml.dataset.readers.builtin_sets import find_set, hash_set, list_parts
 
-    find_set(name, options)
-    url = f"builtin:{name}?{json.dumps(options)}"
-    return Identity((SourceFile(0, None, "data", url, name, 0, hash_set(name)),), builtin=(name, options))
+    changed = find_set(name, options).list_changed(options)
+    digest = hash_set(name)
+    files = [
+        SourceFile(0, None, "data", part.url, name, part.size, digest, first=part.first)
+        for part in list_parts(name, options)
+    ]
+    return Identity(tuple(files), builtin=(name, changed), builtin_hash=digest)
 
 
 def _identify_sample(sample: SampleFiles, tree: str | None, base: Path, memory: HashMemory) -> list[SourceFile]:

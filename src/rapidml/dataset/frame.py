@@ -56,8 +56,8 @@ class Frame:
         """Names of the columns, in order."""
         return tuple(column.name for column in self.columns)
 
-    def take(self, rows: NDArray[Any]) -> Frame:
-        """The given rows (mask or indices) as a copy."""
+    def take(self, rows: NDArray[Any] | slice) -> Frame:
+        """The given rows: of a mask or indices a copy, of a slice a view."""
         return Frame(tuple(Column(c.name, c.values[rows], c.categories) for c in self.columns))
 
 
@@ -70,12 +70,15 @@ class TrainingRows:
         target: Class index, or the value for regression. Shape ``(n_rows,)``, float64.
         weight: Training weight, mean 1; None if all rows weigh the same. Shape ``(n_rows,)``, float64.
         ids: Row ids. Shape ``(n_rows,)``, uint64.
+        class_sums: Summed weight of each class over all rows of the fit, where these are only a share of them.
+            Shape ``(n_classes,)``.
     """
 
     features: Frame
     target: NDArray[np.float64]
     weight: NDArray[np.float64] | None
     ids: NDArray[np.uint64]
+    class_sums: NDArray[np.float64] | None = None
 
     def take(self, rows: NDArray[Any]) -> TrainingRows:
         """The given rows (mask or indices) as a copy; weights are not rescaled."""

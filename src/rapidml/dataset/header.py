@@ -120,11 +120,7 @@ def _common_kind(name: str, having: list[tuple[SourceFile, Kind]]) -> Kind:
 
 def _builtin_header(name: str, dataset: Dataset) -> Header:
     known = SETS[name]
-    columns: dict[str, Kind] = dict.fromkeys(known.features, "number")
-    if known.task == "regression":
-        columns[TARGET] = "number"
-    else:
-        columns[TARGET] = "text" if known.labels else "integer"
+    columns = dict(known.kinds)
     is_own_target = dataset.target in (None, TARGET) and dataset.task is None
     task: str | None = known.task if is_own_target else None
     if task == "multiclass" and dataset.builtin is not None and dataset.builtin.options.get("n_class") == 2:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rapidml.dataset.expression import parse_expression
 from rapidml.dataset.files import list_samples
-from rapidml.dataset.readers.builtin_sets import TARGET
+from rapidml.dataset.readers.builtin_sets import SETS, TARGET
 from rapidml.recipe.schema import ArrayFiles, Exclude, SplitColumn
 
 if TYPE_CHECKING:
@@ -47,10 +47,17 @@ def find_target(dataset: Dataset) -> str | None:
     return CLASS if dataset.classes is not None else None
 
 
+def find_weight(dataset: Dataset) -> str | float | None:
+    """Weight of all rows: as written, or the one that a builtin set brings; ``weight: 1`` is none."""
+    if dataset.weight is None and dataset.builtin is not None:
+        return SETS[dataset.builtin.name].weight
+    return dataset.weight
+
+
 def list_weights(dataset: Dataset) -> tuple[str | float | int, ...]:
-    """Every weight of the dataset section as written: of the dataset, and of its samples."""
+    """Every weight of the dataset section: of the dataset, and of its samples."""
     samples = [sample.sample for sample in list_samples(dataset)]
-    written = [dataset.weight, *(sample.weight for sample in samples)]
+    written = [find_weight(dataset), *(sample.weight for sample in samples)]
     return tuple(weight for weight in written if weight is not None)
 
 
@@ -75,7 +82,7 @@ def match_names(pattern: str, names: Sequence[str]) -> list[str]:
 def match_columns(dataset: Dataset, header: Header, split: Split | None) -> Matches:
     """Features, spectators and what is left out, as far as names and kinds tell."""
     known = [*header.columns, *dataset.columns]
-    spectators = dict.fromkeys(name for pattern in dataset.spectators for name in match_names(pattern, known))
+    spectators = dict.fromkeys(name for pattern in _spectators(dataset) for name in match_names(pattern, known))
     reserved = _reserved(dataset, split)
     features: dict[str, bool] = {}
     left_out: dict[str, str] = {}
@@ -93,6 +100,14 @@ def match_columns(dataset: Dataset, header: Header, split: Split | None) -> Matc
     return Matches(tuple(features.items()), carried, tuple(left_out.items()))
 
 
+def _spectators(dataset: Dataset) -> tuple[str, ...]:
+    """Names and globs as written, and what a builtin set carries along unless it is listed as a feature."""
+    if dataset.builtin is None:
+        return dataset.spectators
+    listed = dataset.features if isinstance(dataset.features, tuple) else ()
+    return (*dataset.spectators, *(name for name in SETS[dataset.builtin.name].spectators if name not in listed))
+
+
 def _reserved(dataset: Dataset, split: Split | None) -> dict[str, str]:
     """Columns that are features only if listed by their full name, and why; no reason where it is plain to see."""
     reserved = dict.fromkeys(dataset.id or (), "")
@@ -100,6 +115,9 @@ def _reserved(dataset: Dataset, split: Split | None) -> dict[str, str]:
     reserved.update(dict.fromkeys(names, "" if len(names) == 1 else "the weight reads it"))
     if split is not None and isinstance(split.test, SplitColumn):
         reserved[split.test.column] = "split.test reads it"
+    own = SETS[dataset.builtin.name].weight if dataset.builtin is not None else None
+    if own is not None:
+        reserved.setdefault(own, "is the weight of the set")
     target = find_target(dataset)
     if target is not None and dataset.classes is None:
         reserved[target] = ""

@@ -116,7 +116,8 @@ def _write_ids(
         kinds = ["text" if array.dtype.kind in "OUT" else "number" for array in values]
         ids = hash_columns(values, request.id)
     else:
-        ids = hash_record(identity.row_path(index), identity.files[index].tree, records)
+        file = identity.files[index]
+        ids = hash_record(identity.row_path(index), file.tree, records + file.first)
     np.save(folder / "ids.npy", ids, allow_pickle=False)
     return kinds
 

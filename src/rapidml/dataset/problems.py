@@ -50,3 +50,7 @@ class FileError(DatasetError):
 
     def __reduce__(self) -> tuple[type[FileError], tuple[int | None, str, str]]:
         return type(self), (self.sample, self.expected, self.fix)
+
+
+class TreeError(FileError):
+    """A file does not tell which of its trees is meant, or lacks it; it belongs to the field that names the tree."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 
 
 class OpenedRows(WorkerPlugin):
-    """Keeps the rows that a worker opened last, so that fits of one run open them once."""
+    """Keeps the rows that a worker opened last, so that fits of one run open them once.
+
+    Runs on one cluster share it, at once or one after the other: what is kept is found by all that makes up the rows.
+
+    Args:
+        alone: Each worker is a process of its own.
+    """
 
     name = "rapidml-rows"
+    idempotent = True  # a second run on the cluster leaves the first one's rows and lock in place
     capacity = 2
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool) -> None:
+        self.alone = alone
         self.opened: OrderedDict[tuple[Any, ...], Rows] = OrderedDict()
         self.lock: Any = None
 
@@ -52,5 +61,19 @@ def open_rows(request: RowsRequest) -> Rows:
 def one_at_a_time() -> Iterator[None]:
     """One fit a worker, however many tasks Dask gives it at once: a fit has all threads of its worker."""
     plugin = get_worker().plugins.get(OpenedRows.name)
-    with plugin.lock if isinstance(plugin, OpenedRows) else contextlib.nullcontext():
+    if not isinstance(plugin, OpenedRows):
         yield
+        return
+    with plugin.lock:
+        if plugin.alone:
+            forget_peak()
+        yield
+
+
+def forget_peak() -> None:
+    """Count the largest resident size of this process from now on; a worker may have served other runs before.
+
+    Only Linux can do it, elsewhere the largest size so far stays.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

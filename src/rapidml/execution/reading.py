@@ -48,7 +48,7 @@ class Reading:
 
 def count_stored_files(reading: Reading, identity: Identity, store: Store) -> int:
     """Files of the dataset that need not be parsed again, because they were read for an earlier state of it."""
-    if len(identity.files) < 2 or not reading.missing:
+    if len(identity.files) < 2 or identity.builtin is not None or not reading.missing:
         return 0
     request = reading.request.narrow(reading.missing)
     keys = [step_keys.part_key(request, identity, index) for index in range(len(identity.files))]
@@ -103,6 +103,12 @@ def read(session: Session, checked: Checked, reading: Reading) -> Reading:
     return reading
 
 
+def _expected_fits(checked: Checked) -> int:
+    """Fits that the recipe asks for, as far as it alone tells."""
+    folds = checked.recipe.split.folds
+    return len(checked.recipe.models) * (folds + 1 if isinstance(folds, int) else 1)
+
+
 def _folders(session: Session, reading: Reading) -> list[str]:
     return [str(session.store.objects.find(ref.kind, ref.key)) for fact in reading.groups for ref in fact.objects]
 
@@ -112,7 +118,7 @@ def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading
 
     identity = checked.identity
     n_parts = max(1, len(identity.files))
-    session.need(n_parts, sum(file.size for file in identity.files) / 4)
+    session.need_to_read(n_parts, sum(file.size for file in identity.files) / 4, _expected_fits(checked))
     session.announce(Event("step_started", "read", reading.key, "dataset", {"files": n_parts}))
     request = reading.request.narrow(reading.missing)
     store = str(session.store.path)
@@ -121,8 +127,11 @@ def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading
         parts: list[Any] = []
         if session.store.objects.find_manifest("tables", reading.key) is not None:
             pass  # finished before, only its line was lost
-        elif n_parts == 1:
-            parts = [session.submit(read_part_task, request, identity, 0, str(folder), name="read")]
+        elif n_parts == 1 or identity.builtin is not None:  # made again sooner than found
+            parts = [
+                session.submit(read_part_task, request, identity, index, str(folder), name=f"read-{index}")
+                for index in range(n_parts)
+            ]
         else:
             keys = [step_keys.part_key(request, identity, index) for index in range(n_parts)]
             parts = [

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rapidml.dataset.columns import TableRequest
-    from rapidml.dataset.frame import Frame, TrainingRows
+    from rapidml.dataset.frame import Frame
     from rapidml.dataset.profile import Profile
     from rapidml.dataset.split import Parts
     from rapidml.dataset.table import Table
+    from rapidml.models.shares import Source
     from rapidml.recipe.schema import Split, Training
 
 
@@ -78,14 +79,19 @@ class Rows:
         weight, keep = self._weigh(target, physics, training, balance)
         return (target, weight) if keep.all() else (target[keep], None if weight is None else weight[keep])
 
-    def training_rows(self, part: str, training: Training, balance: Any, *, use_weight: bool) -> TrainingRows:
-        """Features, target and training weight of a part; rows whose weight forbids training are left out."""
-        from rapidml.dataset.frame import TrainingRows
+    def training_source(self, part: str, training: Training, balance: Any, *, use_weight: bool) -> Source:
+        """The rows of a part that may train: features are copied out of the map when they are asked for."""
+        from rapidml.dataset.profile import make_frame
+        from rapidml.models.shares import Source
 
+        assert self.request.profile is not None
+        features = self.request.profile.features
         ids, target, physics = self.truth(part)
         weight, keep = self._weigh(target, physics if use_weight else None, training, balance)
-        rows = TrainingRows(self.features(part), target, weight, ids)
-        return rows if keep.all() else rows.take(keep)
+        rows = self.parts.rows(part)
+        if not keep.all():
+            ids, target, weight, rows = ids[keep], target[keep], None if weight is None else weight[keep], rows[keep]
+        return Source(target, weight, ids, lambda positions: make_frame(self.table, features, rows[positions]))
 
     def _weigh(
         self, target: NDArray[np.float64], physics: NDArray[np.float64] | None, training: Training, balance: Any

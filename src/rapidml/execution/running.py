@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from rapidml.store.store import Store
 
 
+ADDED: Mapping[str, Any] = {"shards": 1}
+"""Fields that recipes got after version 0.2, with the default they came with, which changes no run of before."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A checked recipe against a store, before anything is computed.
@@ -87,7 +91,7 @@ def prepare(document: Document, store: Store, *, look: bool = False) -> Prepared
     reading = find_reading(checked, request, facts)
     identity = checked.identity.to_json()
     values = list_resolved(document, checked.recipe)
-    significant = {name: value for name, value, _ in values if step_affected(name) != "nothing"}
+    significant = {name: value for name, value, _ in values if _is_significant(name, value)}
     digest = make_key({"recipe": significant, "identity": identity})
     plain, origins = {name: value for name, value, _ in values}, {name: origin for name, _, origin in values}
     prepared = Prepared(checked, reading, None, digest, find_reference(store, checked, plain, origins), plain, origins)
@@ -117,6 +121,12 @@ def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
     return replace(prepared, plan=plan, reference=reference, cost=cost)
 
 
+def _is_significant(name: str, value: Any) -> bool:
+    """Whether a value makes another run of the recipe: not where it has no effect, or says what was always so."""
+    field = name.rpartition(".")[2]
+    return step_affected(name) != "nothing" and not (field in ADDED and value == ADDED[field])
+
+
 def _comparable_keys(plan: Plan, reference: Reference | None, facts: StoredFacts) -> list[str]:
     """Keys of stored fits that tell what the plan's will cost: its own, the reference's, else the newest run's."""
     if reference is not None:
@@ -126,17 +136,23 @@ def _comparable_keys(plan: Plan, reference: Reference | None, facts: StoredFacts
 
 
 def _list_notes(plan: Plan, facts: StoredFacts) -> tuple[str, ...]:
-    """Sentences worth saying about what is reused."""
+    """Sentences worth saying about what is reused, and about fits that other users of the host could disturb."""
     now = list_versions()
     mixed: dict[tuple[str, str, str], int] = {}
     for fact in facts.find_facts([fit.key for fit in plan.fits if fit.state == "stored"]).values():
         for library, version in fact.versions.items():
             if now.get(library, version) != version:
                 mixed[library, version, now[library]] = mixed.get((library, version, now[library]), 0) + 1
-    return tuple(
+    reused = (
         f"{count} fits were made with {library} {old}, you have {new}: reused"
         for (library, old, new), count in mixed.items()
     )
+    shards = {fit.model: fit.spec.shards for fit in plan.fits if fit.state == "to_do" and fit.spec.shards > 1}
+    spread = (
+        f"{model} trains in {count} shards that talk over ports of the library, without password or encryption"
+        for model, count in shards.items()
+    )
+    return (*reused, *spread)
 
 
 def find_reference(

@@ -66,15 +66,21 @@ class Schedule:
         if not fits and not evaluations:
             return
         self._rivals = self.session.find_rivals()
-        workers = self.session.need(max(1, len(fits) or len(evaluations)), float(sum(self._cells(fit) for fit in fits)))
+        at_once = max(1, len(fits) or len(evaluations), *(fit.spec.shards for fit in fits))
+        workers = self.session.need(at_once, float(sum(self._cells(fit) for fit in fits)))
         self._arrange(fits, evaluations)
         completed = as_completed(loop=workers.client.loop, with_results=True, raise_errors=False)
         while self.ready or self.running or self.elsewhere:
             self._hand_over(completed.add, workers.count)
+            if self.ready and not self.running:
+                self._run_sharded(self.ready.popleft())
+                continue
             if not self.running:
                 self._wait_elsewhere()
                 continue
-            for future, result in completed.next_batch(block=True):
+            ended = completed.next_batch(block=True)
+            self.session.refuse_lost()
+            for future, result in ended:
                 self._receive(self.running.pop(future), _read_result(future, result))
 
     def _arrange(self, fits: Sequence[FitStep], evaluations: Sequence[EvaluateStep]) -> None:
@@ -93,12 +99,30 @@ class Schedule:
 
     def _hand_over(self, add: Callable[[Future[Any]], Any], workers: int) -> None:
         """Give ready steps to workers, as many as they can begin soon."""
-        while self.ready and len(self.running) < AHEAD * workers:
+        while self.ready and len(self.running) < AHEAD * workers and not self._wants_all(self.ready[0]):
             batch = self._take_batch(workers)
             if batch:
                 future = self._submit(batch)
                 self.running[future] = batch
                 add(future)
+
+    def _wants_all(self, step: Step) -> bool:
+        """Whether a step trains on all workers together, so that it waits until they have nothing else to do."""
+        if not is_fit(step) or step.spec.shards == 1:
+            return False
+        return self.session.store.objects.find_manifest("models", step.key, verify=True) is None
+
+    def _run_sharded(self, step: FitStep) -> None:
+        """One fit on all workers."""
+        from rapidml.execution.sharded import run_sharded
+
+        if step.key in self._rivals:
+            self.elsewhere.append(step)
+            return
+        self.session.announce(Event("step_started", "fit", step.key, step.title))
+        job = self._make_job(step)
+        assert isinstance(job, FitJob)
+        self._finish(step, run_sharded(self.session, self.request, job))
 
     def _take_batch(self, workers: int) -> list[Step]:
         """Ready steps for one task: one, or several small ones while enough is left for every worker."""
@@ -107,6 +131,8 @@ class Schedule:
         cells = 0
         while self.ready and len(batch) < share and cells <= BATCH_CELLS:
             if batch and (self.ready[0].key in self._alone or batch[0].key in self._alone):
+                break
+            if self._wants_all(self.ready[0]):
                 break
             step = self.ready.popleft()
             if step.key in self._rivals:

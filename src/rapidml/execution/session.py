@@ -6,10 +6,24 @@ import contextlib
 import math
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Literal, Self
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any, Self
 
-from rapidml.cluster.workers import Workers, abandon, check_workers, connect, count_cores, open_workers
+from rapidml.cluster.cores import count_cores
+from rapidml.cluster.served import Wanted
+from rapidml.cluster.starting import Started
+from rapidml.cluster.warm import find_warm
+from rapidml.cluster.workers import (
+    Workers,
+    abandon,
+    check_workers,
+    connect,
+    open_served,
+    open_threads,
+)
+from rapidml.errors import ClusterError, WorkersLost
 from rapidml.events import TOPIC, Event
+from rapidml.execution.preloaded import PRELOAD
 from rapidml.execution.provenance import list_versions
 from rapidml.store.facts import Fact
 
@@ -27,6 +41,10 @@ SMALL_WORK = 30_000_000
 """Cells (rows x features x fits) up to which starting worker processes costs more than it gains."""
 MANY_TASKS = 400
 """Tasks up to which threads serve: small fits mostly hold the interpreter's lock, so many of them want processes."""
+MANY_FILES = 4
+"""Files up to which threads read: worker processes start in the meantime."""
+USUAL_ROUNDS = 5
+"""What a fit of 100 rounds counts in cells, for work that is not planned yet: rounds / 20."""
 
 
 class Session:
@@ -53,6 +71,8 @@ class Session:
         store.runs.update(run, {"began": time.time()})  # once an attempt: it decides who waits for whom
         self.topic = f"{TOPIC}-{run}"
         self._workers: Workers | None = None
+        self._started: Started | None = None
+        self._looked_for_warm = False
         self._closing = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -62,10 +82,15 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.attempt.close()
-        if not isinstance(error, KeyboardInterrupt):
-            self._closing.close()
-        elif self._workers is not None:
+        was_lost = self._workers is not None and self._workers.client.status != "running"
+        if isinstance(error, KeyboardInterrupt) and self._workers is not None and self._workers.kind == "threads":
             abandon(self._workers)
+        else:
+            self._closing.close()
+        if self._started is not None:
+            self._started.close()
+        if isinstance(error, CancelledError) and was_lost:  # a result that was waited for
+            raise WorkersLost("the workers are gone: they were stopped or killed; run the same command again")
 
     def announce(self, event: Event) -> None:
         """Show an event and append it to the run's event file."""
@@ -114,29 +139,79 @@ class Session:
             tasks: Number of tasks that could run at once.
             cells: Rows times features, summed over the tasks.
         """
+        workers = self._find_open()
+        if workers is None:
+            is_small = cells <= SMALL_WORK and tasks <= MANY_TASKS and self.options.workers is None
+            workers = self._need_threads(tasks) if is_small else self._open_processes()
+        if workers.kind in ("warm", "processes"):
+            self._workers = workers = workers.share(self.options.workers or tasks)
+        return workers
+
+    def need_to_read(self, files: int, cells: float, fits: int) -> Workers:
+        """Workers that read; if much is to be fitted afterwards, its worker processes start in the meantime.
+
+        Args:
+            files: Number of files.
+            cells: Rows times features, as far as known.
+            fits: Number of fits that will probably follow.
+        """
+        workers = self._find_open()
+        if workers is not None:
+            return workers
+        if self.options.workers is not None or cells * USUAL_ROUNDS * fits > SMALL_WORK:
+            self._start_processes()
+        return self._need_threads(files) if files <= MANY_FILES else self.need(files, cells)
+
+    def _find_open(self) -> Workers | None:
+        """Workers that serve whatever comes: of a cluster, or processes that are there."""
         if self.options.cluster is not None:
             return self._workers or self._open(connect(self.options.cluster, insecure=self.options.insecure))
-        kind, count = self._choose(tasks, cells)
-        known = self._workers
-        enough = known is not None and known.count >= count and known.threads >= count_cores() // count
-        if known is not None and known.kind == kind and enough:
-            return known
-        return self._open(open_workers(kind, count, max(1, count_cores() // count)))
+        if self._workers is not None and self._workers.kind != "threads":
+            return self._workers
+        if self.options.workers is None and not self._looked_for_warm:
+            self._looked_for_warm = True
+            return self._find_warm()
+        return None
 
-    def _choose(self, tasks: int, cells: float) -> tuple[Literal["threads", "processes"], int]:
-        if self.options.workers is not None:
-            return "processes", self.options.workers
-        is_small = cells <= SMALL_WORK and tasks <= MANY_TASKS
-        return "threads" if is_small else "processes", max(1, min(tasks, count_cores()))
+    def _find_warm(self) -> Workers | None:
+        """The user's warm cluster; if there is one that cannot be used, that is said."""
+        try:
+            served = find_warm()
+            if served is None:
+                return None
+            workers = self._open(open_served(served, "warm"))
+        except ClusterError as error:
+            self.announce(Event("note", name=f"warm cluster not used, own workers instead: {error}"))
+            return None
+        self.announce(Event("note", name=f"on {workers.describe()}"))
+        return workers
+
+    def _need_threads(self, tasks: int) -> Workers:
+        count = max(1, min(tasks, count_cores()))
+        known, threads = self._workers, max(1, count_cores() // count)
+        if known is not None and known.kind == "threads" and known.count >= count and known.threads >= threads:
+            return known
+        return self._open(open_threads(count, threads))
+
+    def _start_processes(self) -> Started:
+        """Begin to start worker processes, as many as there are cores: forking one costs next to nothing."""
+        if self._started is None:
+            self._started = Started(Wanted(self.options.workers, PRELOAD))
+        return self._started
+
+    def _open_processes(self) -> Workers:
+        return self._open(open_served(self._start_processes().wait(), "processes"))
 
     def _open(self, context: contextlib.AbstractContextManager[Workers]) -> Workers:
         from rapidml.execution.opened import OpenedRows
 
-        workers = self._closing.enter_context(context)
-        with self._nonce() as name:
-            check_workers(workers, str(self.store.path), name)
-        workers.client.register_plugin(OpenedRows())
-        workers.client.subscribe_topic(self.topic, self._relay)
+        with contextlib.ExitStack() as closing:
+            workers = closing.enter_context(context)
+            with self._nonce() as name:
+                check_workers(workers, str(self.store.path), name)
+            workers.client.register_plugin(OpenedRows(alone=workers.kind != "threads"))
+            workers.client.subscribe_topic(self.topic, self._relay)
+            self._closing.enter_context(closing.pop_all())
         self._workers = workers
         return workers
 
@@ -154,7 +229,21 @@ class Session:
         """Pass on what a worker logged."""
         self.announce(Event.from_json(record[1]))
 
-    def submit(self, function: Callable[..., Any], *args: Any, name: str, priority: int = 0) -> Future[Any]:
+    def refuse_lost(self) -> None:
+        """Nothing that is handed to workers which are gone would ever end.
+
+        Raises:
+            WorkersLost: The connection to them is closed: their cluster was stopped or killed.
+        """
+        if self.workers.client.status != "running":
+            raise WorkersLost(
+                f"the {self.workers.describe()} are gone: they were stopped or killed. "
+                "What is finished is kept, and the same command goes on from there"
+            )
+
+    def submit(
+        self, function: Callable[..., Any], *args: Any, name: str, priority: int = 0, worker: str | None = None
+    ) -> Future[Any]:
         """Run a function on a worker, once.
 
         Args:
@@ -162,7 +251,14 @@ class Session:
             args: Its arguments, small and plain.
             name: Unique name of the Dask task.
             priority: Higher runs sooner.
+            worker: Address of the only worker that may run it; any if None.
+
+        Raises:
+            WorkersLost: There is nobody to hand it to.
         """
+        self.refuse_lost()
+        key = f"{name}-{uuid.uuid4().hex}"
+        pinned = None if worker is None else [worker]
         return self.workers.client.submit(
-            function, *args, key=f"{name}-{uuid.uuid4().hex}", pure=False, retries=0, priority=priority
+            function, *args, key=key, pure=False, retries=0, priority=priority, workers=pinned
         )

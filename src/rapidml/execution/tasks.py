@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
 from rapidml.events import Event
+from rapidml.execution.checkpoints import find_kept, forget_checkpoints, keep_checkpoints
 from rapidml.execution.opened import one_at_a_time, open_rows
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.warned import collect_warnings
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from rapidml.dataset.files import Identity
     from rapidml.dataset.table import PartInfo
     from rapidml.execution.rows import Rows, RowsRequest
+    from rapidml.models.adapter import Fitted
     from rapidml.models.fitting import TrainedModel
+    from rapidml.models.shares import Source
     from rapidml.planning.steps import EvaluateStep, FitStep, Prediction
     from rapidml.recipe.schema import Training
     from rapidml.store.objects import Objects
@@ -171,6 +174,34 @@ def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
     known = _reads_the_same(load_stored_model(objects, step.key), request)
     with collect_warnings() as warned:
         model = known or _train(rows, job, objects)
+    return store_fit(rows, model, job, objects, started, warned=warned, trained=known is None)
+
+
+def store_fit(
+    rows: Rows,
+    model: TrainedModel,
+    job: FitJob,
+    objects: Objects,
+    started: float,
+    *,
+    warned: Sequence[str] = (),
+    trained: bool = True,
+) -> list[Outcome]:
+    """Store a fitted model and its predictions.
+
+    Args:
+        rows: Rows of the run.
+        model: The model.
+        job: What was to be done.
+        objects: Where to.
+        started: When the fit began, by ``time.perf_counter``.
+        warned: Warnings of the fit.
+        trained: Whether it was fitted now; False for a model that was stored.
+
+    Returns:
+        The fit's outcome first, then one for each prediction.
+    """
+    step, request = job.step, rows.request
     payload = {
         "model": step.model,
         "part": step.part,
@@ -181,12 +212,14 @@ def _fit(request: RowsRequest, job: FitJob, objects: Objects) -> list[Outcome]:
         "best_round": model.best_round,
         "history": model.history,
         "threads": job.threads,
-        "warnings": warned,
-        "trained": known is None,
+        "warnings": list(warned),
+        "trained": trained,
         "start": None if step.start is None else step.start.key,
     }
     fitted = Outcome(step.key, "fit", payload, (), time.perf_counter() - started, peak_memory(), family=step.family)
     fitted = fitted.stored_with(objects.put("models", step.key, model.save, fitted.note()))
+    if trained:
+        forget_checkpoints(rows.request.store, step.key)
     return [fitted, *(_predict(rows, model, job, prediction, objects) for prediction in step.predictions)]
 
 
@@ -221,25 +254,44 @@ def load_stored_model(objects: Objects, key: str) -> TrainedModel | None:
 def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
     from rapidml.models.fitting import train
 
-    step = job.step
+    step, store = job.step, rows.request.store
     assert rows.request.profile is not None
-    training = rows.training_rows(step.part, job.training, job.balance, use_weight=not step.spec.weights_ignored)
-    start = None if step.start is None else _reads_the_same(load_stored_model(objects, step.start.key), rows.request)
     return train(
         step.spec,
-        training,
+        open_source(rows, job),
         rows.request.profile.task,
         seed=step.seed,
         threads=job.threads,
-        start=start,
-        report=_reporter(step, job.topic),
+        start=find_start(job, rows.request, objects, find_kept(store, step.key)),
+        report=make_reporter(step, job.topic),
+        keep=keep_checkpoints(store, step.key),
     )
 
 
-def _reporter(step: FitStep, topic: str) -> Callable[[int, int, dict[str, float]], None]:
-    """Progress to Dask's event log, at most twice a second."""
+def open_source(rows: Rows, job: FitJob) -> Source:
+    """The rows that a fit trains on."""
+    use_weight = not job.step.spec.weights_ignored
+    return rows.training_source(job.step.part, job.training, job.balance, use_weight=use_weight)
+
+
+def find_start(job: FitJob, request: RowsRequest, objects: Objects, checkpoint: Path | None) -> Fitted | None:
+    """What a fit goes on from: a checkpoint of an attempt that was ended, else a stored fit of other rounds."""
+    from rapidml.models.registry import find_adapter
+
+    step = job.step
+    if checkpoint is not None:
+        assert request.profile is not None
+        with contextlib.suppress(ModelError):  # a damaged one costs time, nothing else
+            return find_adapter(step.spec.type).load(checkpoint, request.profile.task)
+    start = None if step.start is None else _reads_the_same(load_stored_model(objects, step.start.key), request)
+    return None if start is None else start.fitted
+
+
+def make_reporter(step: FitStep, topic: str) -> Callable[[int, int, dict[str, float]], None]:
+    """Progress to Dask's event log, at most twice a second. Made in the task's own thread, called in any."""
     from distributed import get_worker
 
+    worker = get_worker()
     last = time.monotonic()
 
     def report(done: int, total: int, scores: dict[str, float]) -> None:
@@ -248,7 +300,7 @@ def _reporter(step: FitStep, topic: str) -> Callable[[int, int, dict[str, float]
         if now - last >= 0.5:
             last = now
             event = Event("progress", "fit", step.key, step.title, {"done": done, "total": total, "scores": scores})
-            get_worker().log_event(topic, event.to_json())
+            worker.log_event(topic, event.to_json())
 
     return report
 

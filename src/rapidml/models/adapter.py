@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 Report = Callable[[int, int, dict[str, float]], None]
 """Called during a fit with (rounds done, rounds in all, newest losses); may be called often and must be quick."""
+Keep = Callable[["Fitted"], None]
+"""Called during a long fit with the model as trained so far, which is then safe from a kill."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ class Adapter(Protocol):
         iterations: Name of the parameter that counts rounds; None for models without rounds, which cannot stop early.
         uses_threads: Whether more than one thread makes its fits faster.
         devices: Where it can train: ``cpu``, ``cuda``.
+        takes_shards: Whether several ranks, each with a share of the rows, can train one model together.
     """
 
     name: str
@@ -131,6 +134,7 @@ class Adapter(Protocol):
     iterations: str | None
     uses_threads: bool
     devices: frozenset[str]
+    takes_shards: bool
 
     def check(self, params: Mapping[str, Any], task_kind: str | None) -> Iterator[Complaint]:
         """Every mistake in the parameters, without importing the library; ``task_kind`` is None while unknown."""
@@ -157,6 +161,7 @@ class Adapter(Protocol):
         start: Fitted | None = None,
         device: str = "cpu",
         report: Report | None = None,
+        keep: Keep | None = None,
     ) -> Fitted:
         """Train one model on prepared rows.
 
@@ -171,6 +176,7 @@ class Adapter(Protocol):
             start: The same fit with other rounds, to continue or cut.
             device: ``cpu`` or ``cuda``.
             report: Told about progress.
+            keep: Given the model as trained so far, now and then, where ``start`` can take it up again.
 
         Raises:
             ModelError: The library refuses the rows or the parameters.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rapidml.dataset.frame import Frame, Task, TrainingRows
-    from rapidml.models.adapter import Fitted, Report
+    from rapidml.models.adapter import Fitted, Keep, Report
     from rapidml.models.boosting import Boosting, History
 
 DEFAULT_ROUNDS = 100
@@ -92,6 +92,7 @@ class BoostedTrees:
     iterations: str | None = "n_estimators"
     uses_threads = True
     devices = frozenset({"cpu", "cuda"})
+    takes_shards = True
 
     def check(self, params: Mapping[str, Any], task_kind: str | None) -> Iterator[Complaint]:
         """Names, types and ranges; then what only fits together with the task or the objective."""
@@ -140,6 +141,7 @@ class BoostedTrees:
         start: Fitted | None = None,
         device: str = "cpu",
         report: Report | None = None,
+        keep: Keep | None = None,
     ) -> BoosterModel:
         """Train, continue or cut; see ``adapter.Adapter.fit``."""
         from rapidml.models.boosting import Boosting
@@ -152,6 +154,7 @@ class BoostedTrees:
             seed=seed,
             patience=early_stopping if watch is not None else None,
             report=report,
+            keep=None if keep is None else lambda booster, losses: keep(_make_model(booster, task, losses)),
         )
         assert start is None or isinstance(start, BoosterModel)
         begin = None if start is None else _find_begin(start, boosting, is_watched=watch is not None)
@@ -164,8 +167,7 @@ class BoostedTrees:
             booster = boosting.run(train, watched, raw, history)
         except xgboost.core.XGBoostError as error:
             raise ModelError(f"xgboost: {_first_line(error)}") from error
-        whole = BoosterModel(bytes(booster.save_raw("ubj")), task, booster.num_boosted_rounds(), None, history)
-        return _keep_best(whole, boosting)
+        return _keep_best(_make_model(booster, task, history), boosting)
 
     def load(self, folder: Path, task: Task) -> BoosterModel:
         """The model that ``BoosterModel.save`` wrote."""
@@ -232,6 +234,11 @@ class BoosterModel:
             return self
         raw = bytes(_load_booster(self.raw, 1)[:rounds].save_raw("ubj"))
         return BoosterModel(raw, self.task, rounds, None, self.losses.first(rounds))
+
+
+def _make_model(booster: Any, task: Task, losses: History) -> BoosterModel:
+    """All rounds trained so far."""
+    return BoosterModel(bytes(booster.save_raw("ubj")), task, booster.num_boosted_rounds(), None, losses)
 
 
 def default_objective(task_kind: str) -> str:
@@ -311,7 +318,10 @@ def class_scores(rows: TrainingRows, n_classes: int) -> list[float]:
     """
     import numpy as np
 
-    sums = np.bincount(rows.target.astype(np.int64), weights=rows.weight, minlength=n_classes)
+    sums = rows.class_sums
+    if sums is None:
+        codes = rows.target.astype(np.int64)
+        sums = np.bincount(codes, rows.weight, n_classes).astype(np.float64)
     logarithm = np.log(np.maximum(sums / sums.sum(), LEAST_SHARE))
     return [float(np.float32(value)) for value in logarithm - logarithm.mean()]
 

@@ -14,13 +14,14 @@ state. A test holds both ways equal to the byte.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rapidml.models.adapter import Report
 
@@ -34,6 +35,10 @@ not special, so that the losses of a fit are the first of those of a longer one.
 
 LEAST_GAIN = 1e-10
 """A watched loss is better only if it is lower by this share: below it, sums depend on the number of threads."""
+
+
+KEEP_SECONDS = 5.0
+"""A fit that takes longer is kept so often: a kill then costs no more than this, and a checkpoint a hundredth of it."""
 
 
 @dataclass
@@ -106,6 +111,8 @@ class Boosting:
         seed: Seed of the fit.
         patience: Rounds without a better watched loss after which to stop.
         report: Told after every round.
+        keep: Given the booster and its losses every ``keep_seconds``, after a round from which training can go on.
+        keep_seconds: Seconds between two of these calls, at least.
     """
 
     params: Mapping[str, Any]
@@ -114,6 +121,8 @@ class Boosting:
     seed: int
     patience: int | None = None
     report: Report | None = None
+    keep: Callable[[Any, History], None] | None = None
+    keep_seconds: float = KEEP_SECONDS
 
     def first_round(self, stored: int) -> int:
         """Rounds of a stored model that can be kept when continuing."""
@@ -141,12 +150,16 @@ class Boosting:
         stopper = Stopper(self.patience)
         if watch is not None:
             stopper.replay(history, self.total)
+        kept = time.monotonic()
         for index in range(begin, self.total):
             if self.sampling and index % BLOCK == 0 and index > begin:
                 _start_block(booster, block_seed(self.seed, index // BLOCK))
             booster.update(train, index)
             if self._look(booster, train, watch, index + 1, history) and stopper.is_over(index + 1, history.watch[-1]):
                 break
+            if self.keep and self.first_round(index + 1) == index + 1 and time.monotonic() - kept > self.keep_seconds:
+                self.keep(booster, history)
+                kept = time.monotonic()
         return booster
 
     def _continued_params(self) -> dict[str, Any]:

@@ -43,8 +43,20 @@ def check_model(
     _check_weights(document, place, entry, adapter)
     if entry.device not in adapter.devices:
         document.add([*place, "device"], f"cpu: {adapter.name} trains only there", "write 'cpu', or remove it")
+    _check_shards(document, place, entry, adapter)
     if profile is not None:
         _check_features(document, place, entry, adapter, profile)
+
+
+def _check_shards(document: Document, place: list[str], entry: ModelEntry, adapter: Adapter) -> None:
+    if entry.shards == 1:
+        return
+    if not adapter.takes_shards:
+        document.add([*place, "shards"], f"1: a fit of {adapter.name} cannot be spread", "write 1, or remove it")
+    elif entry.device != "cpu":
+        document.add(
+            [*place, "shards"], "1 with device: cuda: only fits on the CPU are spread", "write 1, or remove it"
+        )
 
 
 def uses_weights(document: Document) -> bool:

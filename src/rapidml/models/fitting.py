@@ -1,48 +1,33 @@
-"""Training one model as a whole: which rows train and which are watched, preparation, and the fit itself."""
+"""Training one model as a whole: the rows that train, their preparation, and the fit itself."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rapidml.errors import ModelError
 from rapidml.models.registry import find_adapter
+from rapidml.models.shares import Share, Source, make_share
 from rapidml.models.spec import ModelSpec, middle_rounds, resolve_model
-from rapidml.models.trained_model import (
-    TrainedModel,
-    align,
-    apply_preparation,
-    load_model,
-    make_feature,
-    require_values,
-)
-from rapidml.recipe.schema import Choice
+from rapidml.models.trained_model import TrainedModel, load_model
 
 if TYPE_CHECKING:
     from rapidml.dataset.frame import Task, TrainingRows
-    from rapidml.dataset.preparation import Preparation
-    from rapidml.models.adapter import Adapter, Report
-    from rapidml.models.trained_model import Feature
+    from rapidml.models.adapter import Fitted, Keep, Report
 
-__all__ = ["ModelSpec", "TrainedModel", "load_model", "middle_rounds", "resolve_model", "train"]
-
-ONE_HOT = "one_hot"
+__all__ = ["ModelSpec", "TrainedModel", "load_model", "middle_rounds", "resolve_model", "train", "train_share"]
 
 
 def train(
     spec: ModelSpec,
-    rows: TrainingRows,
+    rows: TrainingRows | Source,
     task: Task,
     *,
     seed: int,
     threads: int = 1,
-    start: TrainedModel | None = None,
+    start: Fitted | None = None,
     report: Report | None = None,
+    keep: Keep | None = None,
 ) -> TrainedModel:
-    """Fit one model.
-
-    With early stopping (and no fixed ``spec.rounds``) a hashed 15% of the rows are held out to watch. Preparation and
-    the list of known categories come from the rows that train alone.
+    """Fit one model in this process.
 
     Args:
         spec: What to fit.
@@ -50,91 +35,53 @@ def train(
         task: What is learned.
         seed: Seed of the fit; also decides which rows are held out.
         threads: Threads to use; changes no result.
-        start: A model of the same spec but for its rounds or patience, fitted on the same rows with the same seed.
-            Saves time and changes nothing; ignored where the library cannot promise that.
+        start: The library's model of the same spec but for its rounds or patience, fitted on the same rows with the
+            same seed. Saves time and changes nothing; ignored where the library cannot promise that.
         report: Called with (rounds done, rounds in all, newest losses) during the fit.
+        keep: Given the model as trained so far, now and then, where ``start`` can take it up again.
 
     Raises:
         ModelError: The rows cannot train this model, or the library refuses them.
+        ValueError: The model wants several shards, which are not trained by one call.
+    """
+    if spec.shards != 1:
+        raise ValueError(f"a fit of {spec.shards} shards needs that many ranks")
+    source = rows if isinstance(rows, Source) else Source.from_rows(rows)
+    share = make_share(spec, source, task, seed)
+    return train_share(spec, share, task, seed=seed, threads=threads, start=start, report=report, keep=keep)
+
+
+def train_share(
+    spec: ModelSpec,
+    share: Share,
+    task: Task,
+    *,
+    seed: int,
+    threads: int = 1,
+    start: Fitted | None = None,
+    report: Report | None = None,
+    keep: Keep | None = None,
+) -> TrainedModel:
+    """Fit one model on a rank's share, together with the other ranks if there are any; see ``train``.
+
+    Returns:
+        The model; every rank gets the same.
     """
     adapter = find_adapter(spec.type)
-    rows = _drop_weightless(replace(rows, weight=None) if spec.weights_ignored else rows)
-    _require_classes(rows, task)
-    stops = spec.early_stopping is not None and spec.rounds is None
-    kept, watch = _hold_out(rows, seed) if stops else (rows, None)
-    features = tuple(map(make_feature, kept.features.columns))
-    kept = replace(kept, features=align(kept.features, features))
-    preparation = _fit_preparation(spec, kept, adapter)
-    kept = _prepare_rows(kept, features, preparation, adapter)
-    if watch is not None:
-        watch = _prepare_rows(watch, features, preparation, adapter)
     params = dict(spec.params)
     if spec.rounds is not None and spec.iterations is not None:
         params[spec.iterations] = spec.rounds
     fitted = adapter.fit(
-        kept,
+        share.rows,
         params,
         task,
         seed=seed,
         threads=threads,
-        watch=watch,
-        early_stopping=spec.early_stopping if stops else None,
-        start=None if start is None else start.fitted,
+        watch=share.watch,
+        early_stopping=None if share.watch is None else spec.early_stopping,
+        start=start,
         device=spec.device,
         report=report,
+        keep=keep,
     )
-    return TrainedModel(spec, task, features, preparation, fitted, adapter.versions())
-
-
-def _drop_weightless(rows: TrainingRows) -> TrainingRows:
-    """Without rows of weight 0, which libraries still count when they bin values or ask for rows in a leaf."""
-    if rows.weight is None or rows.weight.all():
-        return rows
-    kept = rows.take(rows.weight != 0)
-    assert kept.weight is not None
-    mean = float(kept.weight.mean()) if len(kept.weight) else 0.0
-    return replace(kept, weight=kept.weight / mean) if mean > 0 else kept
-
-
-def _hold_out(rows: TrainingRows, seed: int) -> tuple[TrainingRows, TrainingRows]:
-    from rapidml.dataset.split import early_stopping_mask
-
-    watched = early_stopping_mask(rows.ids, seed)
-    if watched.all() or not watched.any():
-        raise ModelError(
-            f"early stopping holds out 15% of the rows, and of these {len(watched)} rows that is "
-            f"{'none' if not watched.any() else 'all'}; remove early_stopping"
-        )
-    return rows.take(~watched), rows.take(watched)
-
-
-def _fit_preparation(spec: ModelSpec, rows: TrainingRows, adapter: Adapter) -> Preparation | None:
-    steps = list(spec.prepare)
-    has_categories = any(column.categories is not None for column in rows.features.columns)
-    if has_categories and not adapter.takes_categories and all(step.name != ONE_HOT for step in steps):
-        steps.append(Choice(name=ONE_HOT))
-    if not steps:
-        return None
-    from rapidml.dataset.preparation import fit_preparation
-
-    return fit_preparation(tuple(steps), rows)
-
-
-def _prepare_rows(
-    rows: TrainingRows, features: tuple[Feature, ...], preparation: Preparation | None, adapter: Adapter
-) -> TrainingRows:
-    prepared = apply_preparation(align(rows.features, features), preparation)
-    require_values(prepared, adapter)
-    return replace(rows, features=prepared)
-
-
-def _require_classes(rows: TrainingRows, task: Task) -> None:
-    if len(rows.target) == 0:
-        raise ModelError("the fit has no rows whose weight is not 0")
-    if task.kind == "regression":
-        return
-    import numpy as np
-
-    found = np.unique(rows.target).astype(int)
-    if len(found) < 2:
-        raise ModelError(f"all rows of the fit are of one class, '{task.classes[found[0]]}'; nothing can be learned")
+    return TrainedModel(spec, task, share.features, share.preparation, fitted, adapter.versions())

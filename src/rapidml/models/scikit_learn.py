@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rapidml.dataset.frame import Frame, Task, TrainingRows
-    from rapidml.models.adapter import Complaint, Fitted, Report
+    from rapidml.models.adapter import Complaint, Fitted, Keep, Report
 
 FILE = "model.skops"
 
@@ -61,6 +61,7 @@ class ScikitLearn:
     takes_categories = False
     iterations: str | None = None
     devices = frozenset({"cpu"})
+    takes_shards = False
 
     def __init__(self, name: str) -> None:
         about = read_list("scikit_learn")["classes"][name]
@@ -98,6 +99,7 @@ class ScikitLearn:
         start: Fitted | None = None,  # noqa: ARG002
         device: str = "cpu",  # noqa: ARG002
         report: Report | None = None,
+        keep: Keep | None = None,  # noqa: ARG002
     ) -> Estimator:
         """Train; see ``adapter.Adapter.fit``. There are no rounds to watch or to continue."""
         import numpy as np

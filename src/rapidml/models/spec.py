@@ -29,6 +29,7 @@ class ModelSpec:
         weights_ignored: Whether the fit takes all rows alike.
         device: ``cpu`` or ``cuda``.
         iterations: Name of the parameter that counts rounds; None for models without rounds.
+        shards: Parts that the rows of a fit are dealt into, each trained on by a rank of its own.
     """
 
     type: str
@@ -39,6 +40,7 @@ class ModelSpec:
     weights_ignored: bool = False
     device: str = "cpu"
     iterations: str | None = None
+    shards: int = 1
 
     def with_rounds(self, rounds: int) -> ModelSpec:
         """The same model trained for a fixed number of rounds, with nothing held out.
@@ -62,6 +64,7 @@ class ModelSpec:
             "weights_ignored": self.weights_ignored,
             "device": self.device,
             "iterations": self.iterations,
+            **({} if self.shards == 1 else {"shards": self.shards}),
         }
 
     @classmethod
@@ -90,6 +93,7 @@ def resolve_model(entry: ModelEntry, task: Task) -> ModelSpec:
         weights_ignored=entry.weights == "ignore",
         device=entry.device,
         iterations=adapter.iterations,
+        shards=entry.shards,
     )
 
 

@@ -103,6 +103,8 @@ def model_content(spec: ModelSpec) -> dict[str, Any]:
         content["weights"] = "ignore"
     if spec.device != "cpu":
         content["device"] = spec.device
+    if spec.shards != 1:
+        content["shards"] = spec.shards
     return content
 
 

@@ -107,7 +107,7 @@ class Dataset(Part):
         NamedChoice | None,
         Affects("rows"),
         Expects("the name of a bundled data set, or {NAME: {options}}", "breast_cancer"),
-        Field(description="A data set bundled with scikit-learn, or `{NAME: {options}}`."),
+        Field(description="A data set that needs no file, or `{NAME: {options}}`."),
     ] = None
     arrays: Annotated[
         dict[str, Value] | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NOT_YET: Mapping[type[Part], tuple[str, ...]] = {
     Recipe: ("search",),
     Dataset: ("foreach",),
-    ModelEntry: ("layers", "trainer", "shards"),
+    ModelEntry: ("layers", "trainer"),
     Evaluate: ("yields", "by"),
 }
 """Fields of the design that this version does not have."""

@@ -154,6 +154,12 @@ class ModelEntry(Part):
         Expects("cpu or cuda", "cpu"),
         Field(description="Where the model trains."),
     ] = "cpu"
+    shards: Annotated[
+        Annotated[int, Field(ge=1, le=1024)],
+        Affects("fit"),
+        Expects("a whole number from 1 to 1024", "2"),
+        Field(description="Parts that the rows of one fit are dealt into, trained on together by that many processes."),
+    ] = 1
 
 
 ModelInput = Annotated[

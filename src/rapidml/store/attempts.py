@@ -19,7 +19,7 @@ from rapidml.store.facts import FactWriter, read_lines
 from rapidml.store.liveness import Beat, Liveness, Pulse, is_fresh, make_beat, read_beat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from rapidml.events import Event
@@ -107,10 +107,7 @@ class Attempt:
             self.facts.close()
         finally:
             self.events.close()
-            beat = read_beat(self._driver)
-            if beat is not None and beat.note.get("attempt") == self.number:
-                with contextlib.suppress(OSError):
-                    self._driver.unlink()
+            _remove_driver(self._driver, self.number)
 
 
 class Attempts:
@@ -146,8 +143,40 @@ class Attempts:
         Raises:
             RunIsAlive: Another process drives it.
         """
+        facts = self._open_facts(run, liveness or Liveness(), on_wait, sleep)
+        return Attempt(self._runs, self._work, facts, Pulse())
+
+    @contextlib.contextmanager
+    def add_facts(self, run: str) -> Iterator[FactWriter]:
+        """Add facts to a run, as its only driver meanwhile; the state of the run stays what it is.
+
+        Args:
+            run: Id of the run.
+
+        Raises:
+            RunIsAlive: Another process drives it.
+        """
+        path = self._runs.folder(run) / DRIVER
+        pulse = Pulse()
+        try:
+            with self._open_facts(run, Liveness(), None, time.sleep) as facts:
+                pulse.add(path, make_beat(run=run, attempt=facts.attempt))
+                try:
+                    yield facts
+                finally:
+                    pulse.remove(path)
+                    _remove_driver(path, facts.attempt)
+        finally:
+            pulse.close()
+
+    def _open_facts(
+        self,
+        run: str,
+        liveness: Liveness,
+        on_wait: Callable[[Driver], None] | None,
+        sleep: Callable[[float], None],
+    ) -> FactWriter:
         make_folder(self._facts)
-        liveness = liveness or Liveness()
         while True:
             former = self.find_driver(run)
             if former is not None and self._wait(run, former, liveness, on_wait, sleep):
@@ -156,10 +185,9 @@ class Attempts:
             path = self._facts / f"{run}.{number}.jsonl"
             beat = make_beat(run=run, attempt=number)
             try:
-                facts = FactWriter(path, run, number, {"driver": beat.to_json(), "time": time.time()})
+                return FactWriter(path, run, number, {"driver": beat.to_json(), "time": time.time()})
             except FileExistsError:
                 continue
-            return Attempt(self._runs, self._work, facts, Pulse())
 
     def find_driver(self, run: str) -> Driver | None:
         """Driver of the last attempt at a run; None if there was none."""
@@ -202,6 +230,14 @@ class Attempts:
             return None if found is None or found.is_ended else found.beat
 
         return liveness.wait(name, look, sleep)
+
+
+def _remove_driver(path: Path, attempt: int) -> None:
+    """Remove the last beat of an attempt, unless another attempt has written its own."""
+    beat = read_beat(path)
+    if beat is not None and beat.note.get("attempt") == attempt:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _read_ends(path: Path) -> tuple[Beat | None, bool]:

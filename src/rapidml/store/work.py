@@ -154,6 +154,10 @@ class Work:
             with contextlib.suppress(OSError):
                 top.rmdir()
 
+    def find_checkpoint(self, key: str) -> Path | None:
+        """Folder of the furthest valid checkpoint of any attempt at a key; None if there is none."""
+        return find_checkpoint(join_inside(self.root, check_key(key)))
+
     def list_attempts(self) -> Iterator[tuple[str, Path, int]]:
         """Key, folder and bytes of the work on every key."""
         try:

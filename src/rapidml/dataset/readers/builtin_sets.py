@@ -1,24 +1,28 @@
-"""The small data sets that come with scikit-learn, under the names it gives them."""
+"""Data sets that need no file: the small ones of scikit-learn under the names it gives them, and generated events."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rapidml.dataset.problems import FieldError
+from rapidml.dataset.readers import toy_events
 from rapidml.dataset.readers.array_files import ArraySource
+from rapidml.recipe.suggest import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from rapidml.dataset.files import SourceFile
+    from rapidml.dataset.readers.source import Kind
 
-TARGET = "target"
+TARGET = toy_events.TARGET
 """Name of the target column of every builtin set."""
 _NUCLEUS = (
     "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
@@ -31,28 +35,94 @@ _WINE = (
 
 
 @dataclass(frozen=True)
+class Option:
+    """An option of a builtin set.
+
+    Attributes:
+        kind: Type of its values; a float may be written as a whole number.
+        default: Its value where none is given; None is the default of scikit-learn's loader.
+        low: Smallest value; of a float, a value that is too small.
+        high: Largest value; of a float, a value that is too large.
+    """
+
+    kind: type
+    default: Any = None
+    low: float = 0
+    high: float = 0
+
+    def describe(self) -> str:
+        """What it takes."""
+        if self.kind is bool:
+            return "true or false"
+        if self.kind is float:
+            return f"a number between {self.low:g} and {self.high:g}"
+        return f"a whole number from {self.low:,} to {self.high:,}"
+
+    def accepts(self, value: Any) -> bool:
+        """Whether it takes a value."""
+        if self.kind is float:
+            return type(value) in (int, float) and self.low < value < self.high
+        if self.kind is bool:
+            return isinstance(value, bool)
+        return type(value) is int and self.low <= value <= self.high
+
+
+class SetPart(NamedTuple):
+    """A part of a builtin set that is read apart: what to open, bytes of its columns, number of its first row."""
+
+    url: str
+    size: int
+    first: int
+
+
+@dataclass(frozen=True)
 class BuiltinSet:
     """What is known of a builtin set without loading it.
 
     Attributes:
+        about: What it is, and its number of rows, in a few words.
         task: Kind of its task.
         features: Names of its columns.
         files: Files below ``sklearn/datasets/data``.
         labels: Name of each target value; empty if the values name themselves.
         positive: Label that counts as positive in a binary task.
-        options: Names of the options that its loader takes, with the type of each.
+        options: Options by name.
+        weight: Column with the weight of each row; None if there are no weights.
+        spectators: Columns that are carried along and never trained on.
+        integers: Columns of whole numbers, among the features.
     """
 
+    about: str
     task: Literal["binary", "multiclass", "regression"]
     features: tuple[str, ...]
     files: tuple[str, ...]
     labels: tuple[str, ...] = ()
     positive: str | None = None
-    options: Mapping[str, type] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
+    weight: str | None = None
+    spectators: tuple[str, ...] = ()
+    integers: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What each column holds, in order."""
+        target: Kind = "number" if self.task == "regression" else "text" if self.labels else "integer"
+        own = () if self.weight is None else (self.weight,)
+        numbers: dict[str, Kind] = dict.fromkeys((*self.features, *self.spectators, *own), "number")
+        return {**numbers, **dict.fromkeys(self.integers, "integer"), TARGET: target}
+
+    def list_changed(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options without those at a default of our own; scikit-learn's are kept as written."""
+        return {
+            name: value
+            for name, value in options.items()
+            if self.options[name].default is None or value != self.options[name].default
+        }
 
 
 SETS: dict[str, BuiltinSet] = {
     "breast_cancer": BuiltinSet(
+        "is a breast tumour malignant? 569 rows",
         "binary",
         tuple([f"mean {n}" for n in _NUCLEUS] + [f"{n} error" for n in _NUCLEUS] + [f"worst {n}" for n in _NUCLEUS]),
         ("breast_cancer.csv",),
@@ -60,24 +130,45 @@ SETS: dict[str, BuiltinSet] = {
         "malignant",
     ),
     "diabetes": BuiltinSet(
+        "progress of diabetes after a year, 442 rows",
         "regression",
         ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"),
         ("diabetes_data_raw.csv.gz", "diabetes_target.csv.gz"),
-        options={"scaled": bool},
+        options={"scaled": Option(bool)},
     ),
     "digits": BuiltinSet(
+        "handwritten digits as 8 x 8 pixels, 1,797 rows",
         "multiclass",
         tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8)),
         ("digits.csv.gz",),
-        options={"n_class": int},
+        options={"n_class": Option(int, low=2, high=10)},
     ),
     "iris": BuiltinSet(
+        "three kinds of iris, 150 rows",
         "multiclass",
         tuple(f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")),
         ("iris.csv",),
         ("setosa", "versicolor", "virginica"),
     ),
-    "wine": BuiltinSet("multiclass", _WINE, ("wine_data.csv",), ("class_0", "class_1", "class_2")),
+    "wine": BuiltinSet(
+        "wines of three growers, 178 rows", "multiclass", _WINE, ("wine_data.csv",), ("class_0", "class_1", "class_2")
+    ),
+    toy_events.TOY_EVENTS: BuiltinSet(
+        "generated collisions with weights: a resonance over a falling background; any number of rows",
+        "binary",
+        toy_events.FEATURES,
+        (),
+        toy_events.LABELS,
+        "signal",
+        options={
+            "rows": Option(int, 100_000, 1, 1_000_000_000),
+            "signal_fraction": Option(float, 0.5, 0, 1),
+            "seed": Option(int, 0, 0, 2**32 - 1),
+        },
+        weight=toy_events.WEIGHT,
+        spectators=(toy_events.TRUE_MASS,),
+        integers=("n_jets",),
+    ),
 }
 
 
@@ -89,26 +180,45 @@ def find_set(name: str, options: Mapping[str, Any]) -> BuiltinSet:
     """
     if name not in SETS:
         raise FieldError(("dataset", "builtin"), f"one of {', '.join(SETS)}", "choose one of these")
-    for option, value in options.items():
-        expected = SETS[name].options.get(option)
-        if expected is None:
-            known = ", ".join(SETS[name].options) or "none"
-            text = f"options of the set: {known}; there is no option '{option}'"
-            raise FieldError(("dataset", "builtin", name), text, "correct or remove the option")
-        is_right = 2 <= value <= 10 if isinstance(value, int) and expected is int else isinstance(value, bool)
-        if type(value) is not expected or not is_right:
-            wanted = "a whole number from 2 to 10" if expected is int else "true or false"
-            text = f"{wanted} for {option}, not {value!r}"
-            raise FieldError(("dataset", "builtin", name), text, "correct or remove the option")
+    for error in list_option_errors(name, options):
+        raise error
     return SETS[name]
 
 
+def list_option_errors(name: str, options: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What is wrong with the options of a set, each at its place."""
+    known = SETS[name].options
+    for option, value in options.items():
+        place = ("dataset", "builtin", name, option)
+        if option not in known:
+            close = suggest(option, known)
+            text = f"options of the set: {', '.join(known) or 'none'}; there is no option '{option}'"
+            yield FieldError(place, text, f"write '{close}'" if close else "remove it")
+        elif not known[option].accepts(value):
+            default = known[option].default
+            text = f"{known[option].describe()} for {option}, not {value!r}"
+            yield FieldError(place, text, "correct or remove it" if default is None else f"write for example {default}")
+
+
+def list_parts(name: str, options: Mapping[str, Any]) -> Iterator[SetPart]:
+    """The parts of a set: one, or stretches of generated rows."""
+    if name != toy_events.TOY_EVENTS:
+        yield SetPart(f"builtin:{name}?{json.dumps(options)}", 0, 0)
+        return
+    known = {option: about.default for option, about in SETS[name].options.items()} | dict(options)
+    for first, n_rows in toy_events.list_stretches(known["rows"]):
+        part = json.dumps({"first": first, "n": n_rows, "options": known})
+        yield SetPart(f"builtin:{name}?{part}", 4 * n_rows * len(toy_events.KINDS), first)
+
+
 def hash_set(name: str) -> str:
-    """Hash of the files that scikit-learn bundles for a set; does not import scikit-learn.
+    """Hash of the files that scikit-learn bundles for a set, or of the format of generated rows; imports nothing.
 
     Raises:
         FieldError: scikit-learn is not installed.
     """
+    if name == toy_events.TOY_EVENTS:
+        return hashlib.sha256(f"{name} {toy_events.FORMAT}".encode()).hexdigest()
     folder = _folder()
     total = hashlib.sha256()
     for file in SETS[name].files:
@@ -133,8 +243,6 @@ class BuiltinReader:
 
     def open(self, file: SourceFile, columns: Collection[str] | None, limit: int | None) -> ArraySource:
         """Load a set; see ``Reader.open``."""
-        import json
-
         name, _, options = file.url.removeprefix("builtin:").partition("?")
         known = SETS[name]
         data, target = _load(name, json.loads(options or "{}"))

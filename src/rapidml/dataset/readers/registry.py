@@ -19,10 +19,12 @@ READERS: dict[str, str] = {
     ".csv.bz2": "rapidml.dataset.readers.csv_files:CsvReader",
     ".parquet": "rapidml.dataset.readers.parquet_files:ParquetReader",
     ".npz": "rapidml.dataset.readers.array_files:NpzReader",
+    ".root": "rapidml.dataset.readers.root_files:RootReader",
 }
 """Suffix -> where its reader is."""
 _PAIRS = "rapidml.dataset.readers.array_files:PairReader"
 _BUILTIN = "rapidml.dataset.readers.builtin_sets:BuiltinReader"
+_TOY_EVENTS = "rapidml.dataset.readers.toy_events:ToyEventsReader"
 
 
 def find_suffix(name: str) -> str | None:
@@ -38,7 +40,7 @@ def find_reader(file: SourceFile) -> Reader:
         FileError: The suffix is unknown.
     """
     if file.url.startswith("builtin:"):
-        return _load(_BUILTIN)
+        return _load(_TOY_EVENTS if file.name == "toy_events" else _BUILTIN)
     if file.target_url is not None:
         return _load(_PAIRS)
     suffix = find_suffix(file.name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rapidml.dataset.frame import Frame, Task, TrainingRows
-    from rapidml.models.adapter import Complaint, Fitted, Report
+    from rapidml.models.adapter import Complaint, Fitted, Keep, Report
 
 OBJECTIVES = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}
 
@@ -65,6 +65,7 @@ class LightGBM:
     iterations: str | None = "n_estimators"
     uses_threads = True
     devices = frozenset({"cpu"})
+    takes_shards = False
 
     def check(self, params: Mapping[str, Any], task_kind: str | None) -> Iterator[Complaint]:
         """Names, types and ranges."""
@@ -97,6 +98,7 @@ class LightGBM:
         start: Fitted | None = None,
         device: str = "cpu",
         report: Report | None = None,
+        keep: Keep | None = None,
     ) -> Trees:
         """Train; see ``rapidml.models.adapter.Adapter.fit``."""
         import lightgbm

@@ -1,0 +1,228 @@
+"""Runs the ranks of one fit on Dask workers at the same time, and again on the workers left when one is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+import psutil
+
+from rapidml.errors import ClusterError, ModelError
+from rapidml.trainers.collective import RankLostError, is_loss, open_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from distributed import Client, Future
+
+SILENT_SECONDS = 10.0
+"""A worker that has told the scheduler nothing for so long is frozen; twenty of its heartbeats are missing."""
+LOOK_SECONDS = 1.0
+"""Time between two looks at the workers."""
+MOST_ATTEMPTS = 5
+"""Attempts after which a fit fails: a fit that kills its workers must not go on for ever."""
+LOCAL = ("127.0.0.1", "localhost", "::1", "")
+
+
+class Gang(Protocol):
+    """The work of the ranks; what is submitted must be pinned to its worker and never retried."""
+
+    def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
+        """Let a worker load the rows of some ranks and keep them."""
+        ...
+
+    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], tracker: Mapping[str, Any]) -> Future[Any]:
+        """Let a worker train with these ranks; the one with rank 0 returns the outcome, the others None."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell the user about a lost worker."""
+        ...
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A worker with its ranks."""
+
+    worker: str
+    ranks: tuple[int, ...]
+
+
+class Heartbeats:
+    """Which workers still tell the scheduler that they live, by this process's clock alone.
+
+    Args:
+        client: Client of the workers.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def look(self) -> dict[str, bool]:
+        """Every worker the scheduler knows, and whether it is silent."""
+        now = time.monotonic()
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        for address, about in workers.items():
+            last, _ = self._seen.get(address, (None, now))
+            if last != about["last_seen"]:
+                self._seen[address] = (about["last_seen"], now)
+        return {address: now - self._seen[address][1] > SILENT_SECONDS for address in sorted(workers)}
+
+    def find_gone(self, workers: Iterable[str]) -> set[str]:
+        """Those of some workers that are unknown to the scheduler or silent."""
+        known = self.look()
+        return {worker for worker in workers if known.get(worker, True)}
+
+
+def run_gang(client: Client, gang: Gang, ranks: int, *, insecure: bool = False) -> Any:
+    """Run all ranks of a fit together.
+
+    When a worker dies or freezes, the ranks are dealt to the workers that are left and the fit starts again, from its
+    newest checkpoint if ``gang`` finds one. A frozen worker on this host is killed, on another one restarted.
+
+    Args:
+        client: Client of the workers; none of them should be doing anything else.
+        gang: What to do.
+        ranks: Number of ranks.
+        insecure: Allow ranks on several hosts, whose ports have neither encryption nor a password.
+
+    Returns:
+        What the worker with rank 0 returned.
+
+    Raises:
+        ClusterError: The workers are on several hosts.
+        ModelError: Workers were lost again and again.
+        Exception: What a rank raised by itself.
+    """
+    heartbeats = Heartbeats(client)
+    last: BaseException | None = None
+    for _ in range(MOST_ATTEMPTS):
+        seats = _place(client, heartbeats, ranks)
+        host = _find_host(client, seats, insecure=insecure)
+        try:
+            return _run_once(client, gang, heartbeats, seats, host)
+        except RankLostError as error:
+            last = error
+            gang.warn(f"{error}; the fit goes on with the workers left, from its last checkpoint")
+    raise ModelError(f"workers were lost in {MOST_ATTEMPTS} attempts at one fit; the last time: {last}") from last
+
+
+def _run_once(client: Client, gang: Gang, heartbeats: Heartbeats, seats: Sequence[Seat], host: str) -> Any:
+    """One attempt: rows first, so that all ranks begin at the same time."""
+    loaded = [gang.load(seat.worker, seat.ranks) for seat in seats]
+    trained: list[Future[Any]] = []
+    watch = _Watch(client, heartbeats, [seat.worker for seat in seats])
+    try:
+        watch.wait(loaded)
+        with open_tracker(sum(len(seat.ranks) for seat in seats), host) as tracker:
+            for seat, rows in zip(seats, loaded, strict=True):
+                trained.append(gang.train(seat.worker, seat.ranks, rows, tracker))
+            watch.wait(trained)
+        return trained[0].result(timeout=60)
+    finally:
+        client.cancel([*trained, *loaded], force=True)
+
+
+class _Watch:
+    """Waits for futures that are pinned to workers, and ends workers that fell silent, which frees the others."""
+
+    def __init__(self, client: Client, heartbeats: Heartbeats, workers: Sequence[str]) -> None:
+        self.client = client
+        self.heartbeats = heartbeats
+        self.workers = workers
+        self.ended: set[str] = set()
+
+    def wait(self, futures: Sequence[Future[Any]]) -> None:
+        """Wait until all are done, or nothing can be expected of those that are not.
+
+        Args:
+            futures: One a worker.
+
+        Raises:
+            RankLostError: A worker was lost.
+            Exception: The first error that is not a mere echo of that.
+        """
+        from distributed import wait
+
+        gone: set[str] = set()
+        while True:
+            with contextlib.suppress(TimeoutError), self.client.as_current():
+                wait(futures, timeout=LOOK_SECONDS)
+            gone |= self.heartbeats.find_gone(self.workers)
+            for worker in gone - self.ended:
+                self._end(worker)
+            pairs = zip(self.workers, futures, strict=True)
+            if all(future.done() or worker in gone for worker, future in pairs):
+                break
+        errors = [future.exception(timeout=10) for future in futures if future.status == "error"]
+        own = [error for error in errors if not is_loss(error) and not _is_death(error)]
+        if own and not gone:
+            raise own[0]
+        if gone or errors or any(future.status != "finished" for future in futures):
+            what = f"{len(gone)} of {len(self.workers)} workers of a fit were lost" if gone else str(errors[:1])
+            raise RankLostError(what)
+
+    def _end(self, worker: str) -> None:
+        """Make sure that a silent worker is gone: one that is dead already needs nothing."""
+        self.ended.add(worker)
+        if worker not in self.heartbeats.look():
+            return
+        process = _find_process(worker)
+        if process is not None:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        else:
+            with contextlib.suppress(Exception):
+                self.client.restart_workers([worker], timeout=30, raise_for_error=False)
+
+
+def _find_process(worker: str) -> psutil.Process | None:
+    """The process of this user on this host that listens at a worker's address; a frozen one cannot be asked."""
+    address = urlsplit(worker)
+    if address.hostname not in LOCAL or not address.port:
+        return None
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            ports = [one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+            if address.port in ports and process.pid != os.getpid():
+                return process
+    return None
+
+
+def _is_death(error: BaseException) -> bool:
+    from distributed import KilledWorker
+    from distributed.scheduler import NoValidWorkerError
+
+    return isinstance(error, KilledWorker | NoValidWorkerError)
+
+
+def _place(client: Client, heartbeats: Heartbeats, ranks: int) -> list[Seat]:
+    """Deal the ranks to the workers that answer, in the order of their addresses; rank 0 comes first."""
+    workers = [worker for worker, is_silent in heartbeats.look().items() if not is_silent]
+    if not workers:
+        client.wait_for_workers(1, timeout=60)
+        workers = list(heartbeats.look())
+    workers = workers[:ranks]
+    return [Seat(worker, tuple(range(first, ranks, len(workers)))) for first, worker in enumerate(workers)]
+
+
+def _find_host(client: Client, seats: Sequence[Seat], *, insecure: bool) -> str:
+    """Address at which ranks find this process."""
+    hosts = {"" if seat.worker.startswith("inproc") else urlsplit(seat.worker).hostname for seat in seats}
+    if hosts <= set(LOCAL):
+        return "127.0.0.1"
+    if not insecure:
+        raise ClusterError(
+            "shards on workers of other hosts talk over ports without encryption or password: "
+            "allow it with --insecure where nobody else reaches that network, or write shards: 1"
+        )
+    from distributed.utils import get_ip
+
+    assert client.scheduler is not None
+    scheduler = urlsplit(client.scheduler.address).hostname
+    return str(get_ip(scheduler)) if scheduler else str(get_ip())
