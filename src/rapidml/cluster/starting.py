@@ -24,13 +24,16 @@ ENVIRONMENT = {
     "VECLIB_MAXIMUM_THREADS": "1",
     "NUMEXPR_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "MALLOC_TRIM_THRESHOLD_": "65536",  # as Dask's nannies set it: memory goes back to the system
     "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",  # macOS: what was loaded may be forked
 }
 LEFT_OUT = {"OMP_NUM_THREADS"}
 """XGBoost takes this for the most threads that a fit may have, whatever the fit says; loading OpenMP starts none."""
 READY_WITHIN = 180.0
 """Seconds within which a cluster must be ready: the imports on a slow network disk."""
+
+
+ENDS_WITHIN = 10.0
+"""Seconds within which a cluster of this process ends when it is told to."""
 
 
 class AlreadyRunning(ClusterError):
@@ -105,7 +108,11 @@ class Started:
             self.process.stdin.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=ENDS_WITHIN)
+        except subprocess.TimeoutExpired:  # frozen: those it forked notice when it is gone
+            self.process.kill()
+            self.process.wait()
         self._log.close()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from rapidml.errors import DISTRIBUTION
 from rapidml.execution.scaling_report import BUSY
 from rapidml.layout import count_text
 
@@ -91,7 +92,7 @@ def _heading(report: Mapping[str, Any]) -> list[str]:
 
 def _caption(report: Mapping[str, Any]) -> list[str]:
     machine, versions = report["machine"], report["versions"]
-    named = ("iml-rapidml", "xgboost", "xgboost-cpu", "scikit-learn", "numpy")
+    named = (DISTRIBUTION, "xgboost", "xgboost-cpu", "scikit-learn", "numpy")
     made = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
     repeats = sorted({entry["repetitions"] for entry in report["numbers"]})
     counts = f"{repeats[0]} to " * (repeats[0] < repeats[-1]) + count_text(repeats[-1], "repetition")
