@@ -9,7 +9,9 @@ the recipe, looks for leaks, scores a baseline and stores everything besides.
 - Memory: the largest proportional set size of all processes, above that of the idle cluster, against the script's.
   Target 1.5.
 - 2 shards against ``xgboost.dask`` on a ``LocalCluster`` of two workers, both cold and both warm. Targets 0.8 and 1.0.
-- One edited parameter of one of three models: what a run takes beyond the fit itself. Target 2 s.
+- One edited parameter of one of three models: seconds beyond those of a script that reads the rows and makes that fit,
+  and nothing else. Target 2 s. And seconds beyond the fit as the worker measures it, without a target: starting,
+  planning, predictions of all rows, and scores of 910,000 rows with 200 replicas.
 """
 
 from __future__ import annotations
@@ -237,22 +239,28 @@ def measure_all(folder: Path, repeat: int) -> tuple[dict[str, list[float]], list
             times["xgboost.dask, 2 workers, warm"],
             SHARDS_WARM,
         ),
-        Figure("an edited parameter, beyond its fit", tuple(edits), "s", EDIT_SECONDS),
+        Figure(
+            "an edited parameter, beyond a script with the fit", tuple(edit[0] for edit in edits), "s", EDIT_SECONDS
+        ),
+        Figure("an edited parameter, beyond the fit itself", tuple(edit[1] for edit in edits), "s"),
     ]
     return times, figures
 
 
-def measure_edit(folder: Path, number: int) -> float:
-    """Seconds that a run takes beyond its fit when one parameter of one of three models was changed."""
+def measure_edit(folder: Path, number: int) -> tuple[float, float]:
+    """Seconds of a run after one parameter of one of three models was changed: beyond a script, and beyond its fit."""
     store = folder / "edits"
     where = ("--store", str(store))
     if number == 0:
         run_once(rapidml("three", folder, "run", "three.yaml", *where))
-    edited = rapidml("edited", folder, "run", "three.yaml", f"models.bdt.params.max_depth={5 - number % 3}", *where)
+    depth = 5 - number % 3
+    script = native("only the fit", folder, rounds=50, params={"max_depth": depth}, fit_only=True)
+    bare = run_once(script).seconds
+    edited = rapidml("edited", folder, "run", "three.yaml", f"models.bdt.params.max_depth={depth}", *where)
     seconds = seconds_of([run_once(edited)])[0]
     beyond = seconds - fit_seconds(store)
-    print(f"edited: {seconds:.2f} s, {beyond:.2f} s beyond the fit", file=sys.stderr, flush=True)
-    return beyond
+    print(f"edited: {seconds:.2f} s, script {bare:.2f} s, {beyond:.2f} s beyond the fit", file=sys.stderr, flush=True)
+    return seconds - bare, beyond
 
 
 if __name__ == "__main__":
