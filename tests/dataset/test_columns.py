@@ -273,3 +273,20 @@ def test_data_errors_stand_at_their_field(base: Path, memory: Memory) -> None:
     add_data_error(document, DatasetError("a.csv: is empty"))
     places = [(problem.field, problem.place and problem.place.line) for problem in document.problems]
     assert places == [("dataset.classes", 2), ("dataset.classes.b.path", 4)]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "fields"),
+    [
+        ("{path: a.csv, target: y, tree: Events}", ["dataset.tree"]),
+        ("{path: a.root, target: y, tree: Events}", []),
+        ("{path: 'a*', target: y, tree: Events}", []),
+        ("{tree: T, classes: {s: a.csv, b: {path: b.parquet, tree: T}}}", ["dataset.tree", "dataset.classes.b.tree"]),
+        ("{tree: T, classes: {s: a.root, b: b.csv}}", []),
+    ],
+)
+def test_only_root_files_have_trees(dataset: str, fields: list[str]) -> None:
+    document = parse_document(f"dataset: {dataset}\nmodels: {{bdt: xgboost}}\n", "recipe.yaml")
+    check_dataset_text(document)
+    assert sorted(problem.field for problem in document.problems) == sorted(fields)
+    assert {problem.fix for problem in document.problems} <= {"remove it"}

@@ -41,7 +41,20 @@ def check_dataset_text(document: Document) -> None:
     for sample in list_samples(dataset):
         if isinstance(sample.sample.path, str):
             _check_suffix(document, (*sample.path, "path"), sample.sample.path)
+    _check_trees(document, dataset)
     _check_spectators(document, dataset)
+
+
+def _check_trees(document: Document, dataset: Dataset) -> None:
+    """A tree is a part of a ROOT file: with files of another kind it would have no effect."""
+    kinds = [(sample, find_suffix(str(sample.sample.path))) for sample in list_samples(dataset)]
+    written = [((*sample.path, "tree"), {kind}) for sample, kind in kinds if sample.sample.tree is not None]
+    if dataset.tree is not None and kinds:
+        written.append((("dataset", "tree"), {kind for _, kind in kinds}))
+    for path, own in written:
+        if own.isdisjoint({".root", None}):
+            place = _as_written(document.tree, path)
+            document.add(place, "no tree: only ROOT files have trees", "remove it", on_key=True)
 
 
 def _check_spectators(document: Document, dataset: Dataset) -> None:

@@ -28,6 +28,7 @@ PRELOAD = (
     "rapidml.dataset.table",
     "rapidml.evaluate.baseline",
     "rapidml.evaluate.scores",
+    "rapidml.execution.sharded",
     "rapidml.execution.tasks",
     "rapidml.models.boosted_trees",
     "rapidml.models.fitting",
