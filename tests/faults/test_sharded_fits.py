@@ -21,9 +21,9 @@ RECIPE = """
 dataset: {builtin: {toy_events: {rows: 150000}}}
 split: {test: 0.1, valid: 0.1}
 models:
-  bdt: {type: xgboost, shards: 2, params: {n_estimators: 400, subsample: 0.8, max_depth: 7}}
+  bdt: {type: xgboost, shards: 2, params: {n_estimators: 600, subsample: 0.8, max_depth: 7}}
 """
-ALONE = "models.bdt.shards=1"
+ALONE = ("models.bdt.shards=1", "models.bdt.params.n_estimators=1500")
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +89,11 @@ def count_rounds_done(store: Path) -> list[int]:
 
 def test_a_long_fit_goes_on_where_its_driver_was_killed(recipe: Path, tmp_path: Path) -> None:
     store, alone = tmp_path / "store", tmp_path / "alone"
-    undisturbed = finish(start(recipe, alone, ALONE))
-    process: subprocess.Popen[str] = start(recipe, store, ALONE)
+    undisturbed = finish(start(recipe, alone, *ALONE))
+    process: subprocess.Popen[str] = start(recipe, store, *ALONE)
     wait_until(lambda: find_keeper(store) or process.poll() is not None)
     kill(process)
     before = len(count_rounds_done(store))
-    result = finish(start(recipe, store, ALONE))
+    result = finish(start(recipe, store, *ALONE))
     assert list_model_files(store, result) == list_model_files(alone, undisturbed)
     assert min(count_rounds_done(store)[before:]) > 50, "it began at a checkpoint, a block of rounds at least"

@@ -13,7 +13,7 @@ from rapidml.errors import ModelError
 from rapidml.models.fitting import ModelSpec, TrainedModel, resolve_model, train_share
 from rapidml.models.shares import Source, make_share
 from rapidml.recipe.schema import ModelEntry
-from rapidml.trainers.collective import RankLostError, is_loss, open_tracker, run_ranks
+from rapidml.trainers.collective import RankLostError, agree, is_loss, open_tracker, run_ranks
 from tests.models.conformance import TASKS, make_rows
 
 if TYPE_CHECKING:
@@ -123,3 +123,13 @@ def test_only_the_collective_says_that_a_rank_is_lost() -> None:
     assert not is_loss(XGBoostError("Check failed: label must be in [0,1] for logistic regression"))
     assert not is_loss(ModelError("the loss is not finite after round 3"))
     assert not is_loss(ValueError("collective"))
+
+
+@pytest.mark.parametrize(("rounds", "is_fine"), [((50, 50), True), ((50, 40), False), ((0, 50), False)])
+def test_ranks_begin_at_the_same_round(rounds: tuple[int, int], *, is_fine: bool) -> None:
+    with open_tracker(2, "127.0.0.1") as tracker:
+        if is_fine:
+            assert run_ranks([0, 1], tracker, lambda rank: agree(rounds[rank])) == {0: None, 1: None}
+        else:
+            with pytest.raises(RankLostError, match=f"begun at rounds {min(rounds)} and {max(rounds)}"):
+                run_ranks([0, 1], tracker, lambda rank: agree(rounds[rank]))

@@ -67,7 +67,7 @@ class Keeper:
         self._reports = os.pipe()  # the children write
         self._signals = os.pipe()
         self._lock: int | None = None
-        self._scratch = Path(tempfile.mkdtemp(prefix="rapidml-workers-"))
+        self._scratch: Path | None = None
         self._scheduler = 0
         self._workers: dict[int, tuple[int, float]] = {}
         self._failures: dict[int, int] = {}
@@ -129,8 +129,10 @@ class Keeper:
         gc.freeze()  # the collector would write to pages that are shared
         found = self._wait_for_scheduler()
 
+        self._scratch = Path(tempfile.mkdtemp(prefix="rapidml-workers-"))  # not before: imports may be killed
+        scratch = str(self._scratch)
+
         def start_worker(number: int) -> None:
-            scratch = str(self._scratch)
             pid = self._fork(
                 lambda: run_worker(found["address"], f"worker-{number}", security, scratch, self._reports[1])
             )
@@ -266,7 +268,8 @@ class Keeper:
         for pid in children:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         if self.wanted.folder is not None and self._lock is not None:
             Path(self.wanted.folder, RECORD).unlink(missing_ok=True)
 

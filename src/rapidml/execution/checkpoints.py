@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ def keep_checkpoints(store: str, key: str) -> Keep:
     folder = open_store(store).work.root / key / make_token()
 
     def keep(model: Fitted) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(folder, model.rounds or 0, model.save)
+        with contextlib.suppress(OSError):  # a full disk, say, must not end the fit itself
+            folder.mkdir(parents=True, exist_ok=True)
+            save_checkpoint(folder, model.rounds or 0, model.save)
 
     return keep
 

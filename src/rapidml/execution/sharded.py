@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidml.cluster.cores import count_cores
+from rapidml.errors import WorkersLost
 from rapidml.events import Event
 from rapidml.execution.checkpoints import keep_checkpoints
 from rapidml.execution.opened import one_at_a_time, open_rows
@@ -23,18 +24,19 @@ from rapidml.execution.tasks import (
     peak_memory,
     store_fit,
 )
-from rapidml.trainers.gang import run_gang
+from rapidml.trainers.gang import SOON, run_gang
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from distributed import Future
 
-    from rapidml.execution.rows import RowsRequest
+    from rapidml.execution.rows import Rows, RowsRequest
     from rapidml.execution.session import Session
     from rapidml.models.adapter import Fitted
     from rapidml.models.fitting import TrainedModel
     from rapidml.models.shares import Share
+    from rapidml.store.objects import Objects
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def train_shares(
 
     Args:
         request: Rows of the run.
-        job: The fit; its threads are those of this worker.
+        job: The fit; its threads are those of each rank.
         ranks: Numbers of the ranks.
         loaded: Their rows.
         tracker: How they find the others.
@@ -88,48 +90,75 @@ def train_shares(
     Returns:
         The fit's outcome first, then one for each prediction; None on the other workers.
     """
-    from rapidml.models.fitting import train_share
     from rapidml.store.store import open_store
     from rapidml.trainers.collective import run_ranks
 
-    step = job.step
-    assert request.profile is not None
-    task = request.profile.task
     started = time.perf_counter()
-    threads = max(1, job.threads // len(ranks))
-    report, keep = make_reporter(step, job.topic), keep_checkpoints(request.store, step.key)
-
-    def train(rank: int) -> TrainedModel:
-        fit = partial(train_share, step.spec, loaded.shares[rank], task, seed=step.seed, threads=threads)
-        return fit(start=loaded.start, report=report, keep=keep) if rank == 0 else fit(start=loaded.start)
-
     with one_at_a_time():
-        models = run_ranks(ranks, tracker, train)
+        models = run_ranks(ranks, tracker, _make_train(request, job, loaded))
         if 0 not in models:
             return None
         job = replace(job, threads=predict_threads)
         return store_fit(open_rows(request), models[0], job, open_store(request.store).objects, started)
 
 
-@dataclass(frozen=True)
+def train_here(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
+    """Train with all ranks in this process: a model was stored, but it reads its columns under other names."""
+    from rapidml.models.shares import make_share
+    from rapidml.trainers.collective import open_tracker, run_ranks
+
+    step, request = job.step, rows.request
+    assert request.profile is not None
+    ranks = range(step.spec.shards)
+    source = open_source(rows, job)
+    shares = {rank: make_share(step.spec, source, request.profile.task, step.seed, rank) for rank in ranks}
+    loaded = LoadedShares(shares, find_start(job, request, objects, None))
+    with open_tracker(step.spec.shards, "127.0.0.1") as tracker:
+        return run_ranks(ranks, tracker, _make_train(request, replace(job, threads=1), loaded))[0]
+
+
+def _make_train(request: RowsRequest, job: FitJob, loaded: LoadedShares) -> Callable[[int], TrainedModel]:
+    """What a rank does; made in the task's own thread."""
+    from rapidml.models.fitting import train_share
+    from rapidml.trainers.collective import agree
+
+    step = job.step
+    assert request.profile is not None
+    task = request.profile.task
+    report, keep = make_reporter(step, job.topic), keep_checkpoints(request.store, step.key)
+
+    def train(rank: int) -> TrainedModel:
+        agree(0 if loaded.start is None else loaded.start.rounds or 0)
+        fit = partial(train_share, step.spec, loaded.shares[rank], task, seed=step.seed, threads=job.threads)
+        return fit(start=loaded.start, report=report, keep=keep) if rank == 0 else fit(start=loaded.start)
+
+    return train
+
+
+@dataclass
 class _ShardedFit:
     """The ranks of one fit, as ``trainers.gang`` wants them."""
 
     session: Session
     request: RowsRequest
     job: FitJob
+    checkpoint: str | None = None
+
+    def begin(self) -> None:
+        found = self.session.store.work.find_checkpoint(self.job.step.key)
+        self.checkpoint = None if found is None else str(found)
 
     def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
-        found = self.session.store.work.find_checkpoint(self.job.step.key)
-        checkpoint = None if found is None else str(found)
-        name = f"load-{self.job.step.key[:16]}"
-        return self.session.submit(load_shares, self.request, self.job, ranks, checkpoint, name=name, worker=worker)
+        task = (load_shares, self.request, self.job, ranks, self.checkpoint)
+        return self.session.submit(*task, name=f"load-{self.job.step.key[:16]}", priority=SOON, worker=worker)
 
     def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], tracker: Mapping[str, Any]) -> Future[Any]:
-        name = f"fit-{self.job.step.key[:16]}"
-        threads = self.job.threads if self.session.workers.kind == "cluster" else count_cores()
-        task = (train_shares, self.request, self.job, ranks, loaded, dict(tracker), threads)
-        return self.session.submit(*task, name=name, worker=worker)
+        is_here = self.session.workers.kind != "cluster"
+        own = count_cores() // self.job.step.spec.shards if is_here else self.job.threads // len(ranks)
+        job = replace(self.job, threads=max(1, own))
+        threads = count_cores() if is_here else self.job.threads
+        task = (train_shares, self.request, job, ranks, loaded, dict(tracker), threads)
+        return self.session.submit(*task, name=f"fit-{job.step.key[:16]}", priority=SOON, worker=worker)
 
     def warn(self, text: str) -> None:
         step = self.job.step
@@ -154,7 +183,10 @@ def run_sharded(session: Session, request: RowsRequest, job: FitJob) -> list[Out
             session.workers.client, gang, step.spec.shards, insecure=session.options.insecure
         )
         return outcomes
+    except WorkersLost:
+        raise
     except Exception as error:  # noqa: BLE001  (one failed fit never ends a run: it is stored with its traceback)
+        session.refuse_lost()
         text = f"{type(error).__name__}: {error}"
         payload = {"model": step.model, "part": step.part, "traceback": traceback.format_exc()}
         return [Outcome(step.key, "fit", payload, peak_memory=peak_memory(), family=step.family, error=text)]

@@ -256,6 +256,10 @@ def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
 
     step, store = job.step, rows.request.store
     assert rows.request.profile is not None
+    if step.spec.shards > 1:
+        from rapidml.execution.sharded import train_here
+
+        return train_here(rows, job, objects)
     return train(
         step.spec,
         open_source(rows, job),

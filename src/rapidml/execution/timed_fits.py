@@ -204,6 +204,9 @@ class _TimedGang:
     job: FitJob
     scoring: Scoring | None
 
+    def begin(self) -> None:
+        """A timed fit has no checkpoints."""
+
     def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
         return submit(self.client, worker, load_rows_of, self.request, self.job, ranks)
 

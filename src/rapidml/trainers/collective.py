@@ -35,27 +35,67 @@ class RankLostError(ModelError):
     """A rank did not answer the others: its process died, froze or raised."""
 
 
-@contextlib.contextmanager
-def open_tracker(ranks: int, host: str) -> Iterator[Address]:
-    """What introduces the ranks of one fit to each other.
+class Tracker:
+    """What introduces the ranks of one fit to each other. Close it, or drop it.
+
+    It lives in a thread of the library, which ends its whole process when a rank goes away while others are still
+    awaited. So it belongs on a worker, whose end is provided for, and not into the process of a user.
 
     Args:
         ranks: How many will come.
         host: Address of this process that all of them reach; 127.0.0.1 keeps it on this host.
+    """
+
+    def __init__(self, ranks: int, host: str) -> None:
+        from xgboost.tracker import RabitTracker
+
+        self._tracker: Any = RabitTracker(n_workers=ranks, host_ip=host, sortby="task")
+        self._tracker.start()
+
+    def address(self) -> Address:
+        """How a rank finds it; plain data."""
+        return {**self._tracker.worker_args(), "dmlc_timeout": STEP_SECONDS, "dmlc_retry": 1}
+
+    def close(self) -> None:
+        """Let it go; without ranks it would wait for ever."""
+        from xgboost.core import XGBoostError
+
+        with contextlib.suppress(XGBoostError):  # it was still waiting for a rank that never came
+            self._tracker.free()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # while the interpreter ends, modules may be gone
+            self.close()
+
+
+@contextlib.contextmanager
+def open_tracker(ranks: int, host: str) -> Iterator[Address]:
+    """A tracker in this process, for ranks that are all in it too; see ``Tracker``.
 
     Yields:
-        How a rank finds it; plain data.
+        How a rank finds it.
     """
-    from xgboost.core import XGBoostError
-    from xgboost.tracker import RabitTracker
-
-    tracker = RabitTracker(n_workers=ranks, host_ip=host, sortby="task")
-    tracker.start()
+    tracker = Tracker(ranks, host)
     try:
-        yield {**tracker.worker_args(), "dmlc_timeout": STEP_SECONDS, "dmlc_retry": 1}
+        yield tracker.address()
     finally:
-        with contextlib.suppress(XGBoostError):  # it was still waiting for a rank that never came
-            tracker.free()
+        tracker.close()
+
+
+def agree(number: int) -> None:
+    """Make sure that all ranks have the same number, before they do something together that needs it.
+
+    Raises:
+        RankLostError: They have not. Every rank learns of it.
+    """
+    import numpy as np
+    from xgboost import collective
+
+    mine = np.array([number])
+    least = int(collective.allreduce(mine, collective.Op.MIN)[0])
+    most = int(collective.allreduce(mine, collective.Op.MAX)[0])
+    if least != most:
+        raise RankLostError(f"shards would have begun at rounds {least} and {most}")
 
 
 def run_ranks(ranks: Sequence[int], address: Mapping[str, Any], train: Callable[[int], Result]) -> dict[int, Result]:

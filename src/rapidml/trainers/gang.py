@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from rapidml.errors import ClusterError, ModelError
-from rapidml.trainers.collective import RankLostError, is_loss, open_tracker
+from rapidml.trainers.collective import RankLostError, Tracker, is_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +23,8 @@ SILENT_SECONDS = 10.0
 """A worker that has told the scheduler nothing for so long is frozen; twenty of its heartbeats are missing."""
 LOOK_SECONDS = 1.0
 """Time between two looks at the workers."""
+SOON = 100
+"""Dask priority of ranks: the first one waits for the last, so none should queue behind fits of other runs."""
 MOST_ATTEMPTS = 5
 """Attempts after which a fit fails: a fit that kills its workers must not go on for ever."""
 LOCAL = ("127.0.0.1", "localhost", "::1", "")
@@ -30,6 +32,10 @@ LOCAL = ("127.0.0.1", "localhost", "::1", "")
 
 class Gang(Protocol):
     """The work of the ranks; what is submitted must be pinned to its worker and never retried."""
+
+    def begin(self) -> None:
+        """Called before each attempt: what all ranks must have in common is looked up once."""
+        ...
 
     def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
         """Let a worker load the rows of some ranks and keep them."""
@@ -103,7 +109,8 @@ def run_gang(client: Client, gang: Gang, ranks: int, *, insecure: bool = False) 
     last: BaseException | None = None
     for _ in range(MOST_ATTEMPTS):
         seats = _place(client, heartbeats, ranks)
-        host = _find_host(client, seats, insecure=insecure)
+        host = _find_host(seats, insecure=insecure)
+        gang.begin()
         try:
             return _run_once(client, gang, heartbeats, seats, host)
         except RankLostError as error:
@@ -117,15 +124,25 @@ def _run_once(client: Client, gang: Gang, heartbeats: Heartbeats, seats: Sequenc
     loaded = [gang.load(seat.worker, seat.ranks) for seat in seats]
     trained: list[Future[Any]] = []
     watch = _Watch(client, heartbeats, [seat.worker for seat in seats])
+    first = seats[0].worker
+    tracker: list[Future[Any]] = []
     try:
         watch.wait(loaded)
-        with open_tracker(sum(len(seat.ranks) for seat in seats), host) as tracker:
-            for seat, rows in zip(seats, loaded, strict=True):
-                trained.append(gang.train(seat.worker, seat.ranks, rows, tracker))
+        n_ranks = sum(len(seat.ranks) for seat in seats)
+        tracker.append(client.submit(Tracker, n_ranks, host, workers=[first], pure=False, retries=0, priority=SOON))
+        tracker.append(client.submit(Tracker.address, tracker[0], workers=[first], pure=False, priority=SOON))
+        watch.wait(tracker[1:], [first])
+        address = tracker[1].result(timeout=10)
+        for seat, rows in zip(seats, loaded, strict=True):
+            trained.append(gang.train(seat.worker, seat.ranks, rows, address))
+        try:
             watch.wait(trained)
+        except RankLostError:
+            if trained[0].status != "finished":  # else the model is stored, whoever was lost since
+                raise
         return trained[0].result(timeout=60)
     finally:
-        client.cancel([*trained, *loaded], force=True)
+        client.cancel([*trained, *loaded, *tracker], force=True)
 
 
 class _Watch:
@@ -137,11 +154,12 @@ class _Watch:
         self.workers = workers
         self.ended: set[str] = set()
 
-    def wait(self, futures: Sequence[Future[Any]]) -> None:
+    def wait(self, futures: Sequence[Future[Any]], workers: Sequence[str] | None = None) -> None:
         """Wait until all are done, or nothing can be expected of those that are not.
 
         Args:
             futures: One a worker.
+            workers: The worker of each; those of the seats if None.
 
         Raises:
             RankLostError: A worker was lost.
@@ -156,7 +174,7 @@ class _Watch:
             gone |= self.heartbeats.find_gone(self.workers)
             for worker in gone - self.ended:
                 self._end(worker)
-            pairs = zip(self.workers, futures, strict=True)
+            pairs = zip(workers or self.workers, futures, strict=True)
             if all(future.done() or worker in gone for worker, future in pairs):
                 break
         errors = [future.exception(timeout=10) for future in futures if future.status == "error"]
@@ -211,18 +229,14 @@ def _place(client: Client, heartbeats: Heartbeats, ranks: int) -> list[Seat]:
     return [Seat(worker, tuple(range(first, ranks, len(workers)))) for first, worker in enumerate(workers)]
 
 
-def _find_host(client: Client, seats: Sequence[Seat], *, insecure: bool) -> str:
-    """Address at which ranks find this process."""
-    hosts = {"" if seat.worker.startswith("inproc") else urlsplit(seat.worker).hostname for seat in seats}
-    if hosts <= set(LOCAL):
+def _find_host(seats: Sequence[Seat], *, insecure: bool) -> str:
+    """Address at which ranks find the first worker."""
+    hosts = ["" if seat.worker.startswith("inproc") else urlsplit(seat.worker).hostname or "" for seat in seats]
+    if set(hosts) <= set(LOCAL):
         return "127.0.0.1"
     if not insecure:
         raise ClusterError(
             "shards on workers of other hosts talk over ports without encryption or password: "
             "allow it with --insecure where nobody else reaches that network, or write shards: 1"
         )
-    from distributed.utils import get_ip
-
-    assert client.scheduler is not None
-    scheduler = urlsplit(client.scheduler.address).hostname
-    return str(get_ip(scheduler)) if scheduler else str(get_ip())
+    return hosts[0]
