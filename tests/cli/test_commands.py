@@ -329,7 +329,7 @@ def test_an_example_never_overwrites_another_file(tmp_path: Path, monkeypatch: p
     (tmp_path / "quickstart.yaml").write_text("mine: true\n")
     assert "quickstart.yaml exists and differs" in fail(1, "run", "--example", "quickstart")
     assert (tmp_path / "quickstart.yaml").read_text() == "mine: true\n"
-    assert "did you mean quickstart" in fail(1, "run", "--example", "quickstrat")
+    assert "did you mean quickstart" in fail(2, "run", "--example", "quickstrat")
 
 
 def test_schema_accepts_every_example(recipes: Path) -> None:

@@ -143,6 +143,8 @@ def run(recipe: Path | None, overrides: tuple[str, ...], example: str | None, as
     field for this run: models.bdt.params.max_depth=4; null removes it.
     """
     if example is not None:
+        if recipe is not None and "=" not in str(recipe):
+            raise click.UsageError(f"name a recipe or an example, not both: {recipe}, --example {example}")
         overrides = (str(recipe), *overrides) if recipe is not None else overrides
         recipe = _write_example(example)
     if recipe is None:
@@ -174,7 +176,10 @@ def _write_example(name: str) -> Path:
     """Copy an example recipe into the current folder, unless the same text is there."""
     from rapidml.recipe.examples import find_example
 
-    source = find_example(name)
+    try:
+        source = find_example(name)
+    except RapidmlError as error:
+        raise click.UsageError(str(error)) from error
     target = Path(f"{name}.yaml")
     text = source.read_text()
     if not target.exists():

@@ -50,6 +50,8 @@ def start(workers: int | None, idle: float, as_json: bool) -> None:
         print_json({"is_new": is_new, **_describe(served)})
         return
     how = f"ready in {time.monotonic() - began:.1f} s" if is_new else "running already"
+    if workers not in (None, served.workers):
+        how += f"; for {count_text(workers, 'worker')} end it first, with `rapidml cluster stop`"
     print_lines([f"warm cluster: {count_text(served.workers, 'worker')}, {how}", *_list_pages(served)])
 
 

@@ -114,6 +114,10 @@ class _GateHandler(RequestHandler):
         else:
             self._refuse("No access without the token", _HOW_TO_ENTER)
 
+    def _request_summary(self) -> str:
+        """What Tornado logs of a request that is refused: not its query, which may hold the token."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
     def _refuse(self, title: str, text: str) -> None:
         self.set_status(403)
         self.finish(_PAGE.format(title=title, text=text))

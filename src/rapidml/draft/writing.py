@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from rapidml.draft.plan import FEW_ROWS, MANY_CELLS
+from rapidml.layout import count_text
 from rapidml.recipe.scalars import write_key, write_scalar
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ def write_recipe(plan: DraftPlan, file: str, commands: Sequence[str]) -> str:
 
 def describe_size(plan: DraftPlan) -> str:
     """Rows and columns in words."""
-    columns = "" if plan.is_pair else f", {plan.n_columns} columns"
-    return f"{plan.n_rows:,} rows{columns}"
+    columns = "" if plan.is_pair else f", {count_text(plan.n_columns, 'column')}"
+    return f"{count_text(plan.n_rows, 'row')}{columns}"
 
 
 def _write_path(path: str) -> str:

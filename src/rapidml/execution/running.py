@@ -149,7 +149,7 @@ def _list_notes(plan: Plan, facts: StoredFacts) -> tuple[str, ...]:
     )
     shards = {fit.model: fit.spec.shards for fit in plan.fits if fit.state == "to_do" and fit.spec.shards > 1}
     spread = (
-        f"{model} trains in {count} shards that talk over ports of the library, without password or encryption"
+        f"{model} trains in {count} shards; while it does, XGBoost's ports between them ask for no password"
         for model, count in shards.items()
     )
     return (*reused, *spread)

@@ -227,7 +227,7 @@ def open_store(path: str | os.PathLike[str], *, create: bool = True, read_only: 
     note = load_json(root / "format.json")
     if note is None and not (root / "format.json").exists():
         if not create or read_only:
-            raise StoreError(f"there is no store at {root}: `rapidml run` makes one, or name another with --store DIR")
+            raise StoreError(f"there is no store at {root}: `rapidml run` makes one; or name another folder")
         _make_store(root)
         note = load_json(root / "format.json")
     version = note.get("format") if note else None
