@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ SILENT_SECONDS = 10.0
 """A worker that has told the scheduler nothing for so long is frozen; twenty of its heartbeats are missing."""
 LOOK_SECONDS = 1.0
 """Time between two looks at the workers."""
+ECHO_SECONDS = 5.0
+"""Time in which ranks that have lost another one must have noticed. Those that have not never do, and are ended too."""
 SOON = 100
 """Dask priority of ranks: the first one waits for the last, so none should queue behind fits of other runs."""
 MOST_ATTEMPTS = 5
@@ -165,25 +168,33 @@ class _Watch:
             RankLostError: A worker was lost.
             Exception: The first error that is not a mere echo of that.
         """
-        from distributed import wait
-
-        gone: set[str] = set()
-        while True:
-            with contextlib.suppress(TimeoutError), self.client.as_current():
-                wait(futures, timeout=LOOK_SECONDS)
-            gone |= self.heartbeats.find_gone(self.workers)
-            for worker in gone - self.ended:
-                self._end(worker)
-            pairs = zip(workers or self.workers, futures, strict=True)
-            if all(future.done() or worker in gone for worker, future in pairs):
-                break
+        gone = self._settle(dict(zip(workers or self.workers, futures, strict=True)))
         errors = [future.exception(timeout=10) for future in futures if future.status == "error"]
         own = [error for error in errors if not is_loss(error) and not _is_death(error)]
         if own and not gone:
             raise own[0]
-        if gone or errors or any(future.status != "finished" for future in futures):
+        if gone or any(future.status != "finished" for future in futures):
             what = f"{len(gone)} of {len(self.workers)} workers of a fit were lost" if gone else str(errors[:1])
             raise RankLostError(what)
+
+    def _settle(self, futures: Mapping[str, Future[Any]]) -> set[str]:
+        """Wait as long as anything can be expected; which workers were lost."""
+        from distributed import wait
+
+        gone: set[str] = set()
+        stuck: set[str] = set()
+        ends = math.inf
+        while not {worker for worker, future in futures.items() if not future.done()} <= gone | stuck:
+            with contextlib.suppress(TimeoutError), self.client.as_current():
+                wait(list(futures.values()), timeout=LOOK_SECONDS)
+            gone |= self.heartbeats.find_gone(self.workers)
+            if gone or any(future.status == "error" for future in futures.values()):
+                ends = min(ends, time.monotonic() + ECHO_SECONDS)
+            if time.monotonic() > ends:  # the library should have told them
+                stuck = {worker for worker, future in futures.items() if not future.done()} - gone
+            for worker in (gone | stuck) - self.ended:
+                self._end(worker)
+        return gone
 
     def _end(self, worker: str) -> None:
         """Make sure that a silent worker is gone: one that is dead already needs nothing."""
