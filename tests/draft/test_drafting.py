@@ -211,6 +211,7 @@ class TestSeveralFiles:
             make_draft([str(tmp_path / "a.csv")], tmp_path / "o.yaml")
 
 
+@pytest.mark.slow
 class TestSharedFiles:
     @pytest.fixture
     def shared(self, shared_data: Path, tmp_path: Path) -> Path:

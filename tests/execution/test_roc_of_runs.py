@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from rapidml.execution.curves import ModelCurve
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """
 dataset: {{path: events.csv, target: {target}, features: [pt, eta, mass]{more}}}
 split: {split}

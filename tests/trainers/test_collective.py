@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rapidml.dataset.frame import TrainingRows
     from tests.models.conformance import Kind
 
+pytestmark = pytest.mark.slow
+
 SEED = 5
 
 
