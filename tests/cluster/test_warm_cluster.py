@@ -38,9 +38,10 @@ from tests.execution.small_runs import (
     write,
     write_csv,
 )
+from tests.faults.test_kills import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rapidml.events import Event
@@ -104,16 +105,6 @@ def list_processes(served: Served) -> list[psutil.Process]:
 def find_scheduler(served: Served) -> psutil.Process:
     """The child that was forked first."""
     return min(psutil.Process(served.pid).children(), key=lambda child: child.pid)
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    pytest.fail("waited too long")
 
 
 @pytest.fixture(scope="module")

@@ -171,7 +171,7 @@ class Keeper:
             end_with(self._life[0])
             body()
             code = 0
-        except BaseException:
+        except BaseException:  # a fork must end here, never go on as a second keeper
             logger.exception("a process of the cluster failed")
         finally:
             os._exit(code)  # without waiting for threads that still compute

@@ -132,7 +132,7 @@ def take_lock(path: Path, *, patience: float = _PATIENCE) -> int | None:
             if time.monotonic() >= end:
                 os.close(descriptor)
                 return None
-            time.sleep(0.02)
+            time.sleep(0.02)  # flock has no time-out of its own
 
 
 @contextlib.contextmanager

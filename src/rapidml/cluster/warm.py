@@ -90,7 +90,7 @@ def _wait_for_other(folder: Path) -> Served:
         with try_lock(folder / LOCK) as is_free:
             if is_free:
                 break
-        time.sleep(0.05)
+        time.sleep(0.05)  # polls the files of the process that starts it
     raise ClusterError(f"another process was starting the warm cluster and failed; its log is {folder / LOG}")
 
 
@@ -223,5 +223,5 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     while not condition():
         if time.monotonic() >= end:
             return False
-        time.sleep(0.02)
+        time.sleep(0.02)  # processes that are not our children: there is nothing to wait on
     return True

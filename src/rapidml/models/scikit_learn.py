@@ -113,6 +113,7 @@ class ScikitLearn:
         try:
             with limit_threads(threads if self._about["threads"] == "openmp" else 1, self.name):
                 estimator.fit(make_matrix(rows.features, np.float64), target, **weight)
+        # what estimators raise for rows and parameters they refuse; anything else is a bug and keeps its own type
         except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
             raise ModelError(f"{self.name}: {error}") from error
         if report is not None:

@@ -51,7 +51,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too: an open transaction would lock the index
         db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")

@@ -70,7 +70,7 @@ def write_file(path: Path, text: str, *, lasting: bool = True) -> None:
             if lasting:
                 os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave nothing half written
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
@@ -125,7 +125,7 @@ def stage_folder(
             if os.path.isdir(path):  # noqa: PTH112
                 sync_folder(Path(path))
         write_file(beside / MANIFEST, json.dumps(manifest), lasting=lasting)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave nothing half written
         remove_tree(beside)
         raise
     return beside, manifest

@@ -108,7 +108,7 @@ class IndexFile:
         try:
             if self._belongs_here(connection):
                 return connection
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the connection has no owner yet
             connection.close()
             raise
         connection.close()
@@ -235,7 +235,7 @@ def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
+    except BaseException:  # Ctrl-C too: the connection has no owner yet
         connection.close()
         raise
     return connection

@@ -98,7 +98,7 @@ class Runs:
         beside.mkdir()
         try:
             return self._fill(beside, dict(run_json), recipe_text, name)
-        except BaseException:
+        except BaseException:  # Ctrl-C too must leave no half a run
             remove_tree(beside)
             raise
 
