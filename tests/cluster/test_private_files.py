@@ -13,10 +13,10 @@ import pytest
 from rapidml.cluster.private_files import (
     check_folder,
     load_private,
+    look_at_lock,
     make_runtime_folder,
     runtime_folder,
     take_lock,
-    try_lock,
     write_private,
 )
 from rapidml.errors import ClusterError
@@ -126,11 +126,13 @@ def test_one_has_the_lock(folder: Path) -> None:
     descriptor = take_lock(lock)
     assert descriptor is not None
     assert take_lock(lock, patience=0.05) is None
-    with try_lock(lock) as is_free:
+    with look_at_lock(lock) as is_free:
         assert not is_free
     os.close(descriptor)
-    with try_lock(lock) as is_free:
+    with look_at_lock(lock) as is_free, look_at_lock(lock) as is_free_too:
         assert is_free
+        assert is_free_too
+        assert take_lock(lock, patience=0.05) is None
 
 
 def test_a_killed_process_has_no_lock(folder: Path) -> None:
@@ -142,5 +144,5 @@ assert take_lock(Path({str(folder / "cluster.lock")!r})) is not None
 os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
-    with try_lock(folder / "cluster.lock") as is_free:
+    with look_at_lock(folder / "cluster.lock") as is_free:
         assert is_free

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 1_000_000
 _PATIENCE = 0.5
-"""Seconds to wait for a lock: whoever only looks holds it for a moment."""
+"""Seconds to wait for a lock: whoever only looks shares it for a moment."""
 
 
 def runtime_folder() -> Path:
@@ -122,25 +122,29 @@ def take_lock(path: Path, *, patience: float = _PATIENCE) -> int | None:
     Returns:
         An open descriptor; None if another process has the lock.
     """
+    return _lock(path, fcntl.LOCK_EX, patience)
+
+
+@contextlib.contextmanager
+def look_at_lock(path: Path) -> Iterator[bool]:
+    """Whether nobody has a lock; if so nobody takes it inside. Others can look at the same time."""
+    descriptor = _lock(path, fcntl.LOCK_SH, 0.0)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(path: Path, kind: int, patience: float) -> int | None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     end = time.monotonic() + patience
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return descriptor
         except BlockingIOError:
             if time.monotonic() >= end:
                 os.close(descriptor)
                 return None
             time.sleep(0.02)  # flock has no time-out of its own
-
-
-@contextlib.contextmanager
-def try_lock(path: Path) -> Iterator[bool]:
-    """Whether nobody has a lock; if so it is held inside."""
-    descriptor = take_lock(path, patience=0.0)
-    try:
-        yield descriptor is not None
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 RECORD = "cluster.json"
 LOCK = "cluster.lock"
 LOG = "cluster.log"
+STARTING = "starting.lock"
 
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,

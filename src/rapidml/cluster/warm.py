@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from rapidml.cluster.environment import describe_environment, find_difference
-from rapidml.cluster.private_files import check_folder, load_private, make_runtime_folder, runtime_folder, try_lock
+from rapidml.cluster.private_files import (
+    check_folder,
+    load_private,
+    look_at_lock,
+    make_runtime_folder,
+    runtime_folder,
+    take_lock,
+)
 from rapidml.cluster.served import Served, Wanted
-from rapidml.cluster.settings import LOCK, LOG, RECORD
+from rapidml.cluster.settings import LOCK, LOG, RECORD, STARTING
 from rapidml.cluster.starting import READY_WITHIN, AlreadyRunning, Started
 from rapidml.errors import ClusterError
 
@@ -68,29 +75,34 @@ def start_warm(workers: int | None, preload: Sequence[str], idle: float | None =
         ClusterError: It did not start.
     """
     folder = make_runtime_folder()
-    with try_lock(folder / LOCK) as is_free:
+    turn = take_lock(folder / STARTING, patience=READY_WITHIN)
+    if turn is None:
+        raise ClusterError(f"another process has been starting the warm cluster for {READY_WITHIN:.0f} s")
+    try:
+        with look_at_lock(folder / LOCK) as is_free:
+            if is_free:
+                (folder / RECORD).unlink(missing_ok=True)  # left by one that was killed
         if is_free:
-            (folder / RECORD).unlink(missing_ok=True)  # left by one that was killed
-    if is_free:
-        with (
-            contextlib.suppress(AlreadyRunning),  # somebody else was quicker
-            contextlib.closing(Started(Wanted(workers, tuple(preload), str(folder), idle))) as started,
-        ):
-            return started.wait(), True
-    return _wait_for_other(folder), False
+            with (
+                contextlib.suppress(AlreadyRunning),  # whoever had the turn before was killed, its keeper was not
+                contextlib.closing(Started(Wanted(workers, tuple(preload), str(folder), idle))) as started,
+            ):
+                return started.wait(), True
+        return _wait_for_other(folder), False
+    finally:
+        os.close(turn)
 
 
 def _wait_for_other(folder: Path) -> Served:
-    """The cluster that another process is starting, when it is ready."""
+    """The cluster whose keeper has the place, when it is ready."""
     end = time.monotonic() + READY_WITHIN
     while time.monotonic() < end:
         found = load_private(folder / RECORD)
         if found is not None:
             return Served.from_json(found)
-        with try_lock(folder / LOCK) as is_free:
-            if is_free:
-                break
-        time.sleep(0.05)  # polls the files of the process that starts it
+        if _is_free(folder):
+            break
+        time.sleep(0.05)  # a file that another process writes
     raise ClusterError(f"another process was starting the warm cluster and failed; its log is {folder / LOG}")
 
 
@@ -107,7 +119,7 @@ def find_warm() -> Served | None:
     tree = load_private(folder / RECORD)
     if tree is None:
         return None
-    with try_lock(folder / LOCK) as is_free:
+    with look_at_lock(folder / LOCK) as is_free:
         if is_free:
             (folder / RECORD).unlink(missing_ok=True)  # said once
             raise ClusterError("it was killed")
@@ -131,7 +143,7 @@ def look_at_warm() -> Status:
     check_folder(folder)
     tree = load_private(folder / RECORD)
     served = None if tree is None else Served.from_json(tree)
-    with try_lock(folder / LOCK) as is_free:
+    with look_at_lock(folder / LOCK) as is_free:
         if is_free:
             return Status("none" if served is None else "dead", served, log)
     if served is None:
@@ -186,7 +198,7 @@ def stop_warm() -> bool:
 
 
 def _is_free(folder: Path) -> bool:
-    with try_lock(folder / LOCK) as is_free:
+    with look_at_lock(folder / LOCK) as is_free:
         return is_free
 
 
