@@ -14,7 +14,7 @@ from typing import Any
 
 from rapidml.dataset.expression.functions import describe_functions
 from rapidml.dataset.readers.builtin_sets import SETS
-from rapidml.evaluate.metrics import METRICS
+from rapidml.evaluate.metrics import get_metric, list_metrics
 from rapidml.models.registry import find_adapter
 from rapidml.models.scikit_learn import list_classes
 from rapidml.planning.reasons import CODES
@@ -29,6 +29,20 @@ Every field of a recipe. `dataset` and `models` are required, everything else ha
 here is an error, and text is never taken for a number: `"5"` is not `5`. Values that are mappings have a section of
 their own. Expressions: [expressions.md](expressions.md). Editors that read JSON Schema complete and check recipes:
 `rapidml schema > recipe.schema.json`.
+"""
+RANGES = """\
+## Ranges
+
+With a `search`, a range may stand in place of any value in `params`, and in the options of a step of `prepare`.
+
+| range | takes |
+|---|---|
+| `{any: [3, 4, 6]}` | one of these values, of any kind |
+| `{between: [0.5, 1.0]}` | a number between two bounds; whole numbers if both bounds are written without a point |
+| `{log: [0.01, 0.3]}` | the same, but every factor is as likely: from 0.01 to 0.1 as from 0.1 to 1 |
+| `{log: [0.01, 1.0], points: 5}` | for `method: grid` the last two need `points`: so many values, bounds included |
+
+How to use them: [Searching](searching.md).
 """
 TYPES = """\
 ## Model types
@@ -47,8 +61,14 @@ missing categories with the most frequent one |
 | `impute: {constant: {value: 0}}` | fills with a value of your own: a number fills numbers, text fills categories |
 | `standardize` | numbers to mean 0 and standard deviation 1 in the training rows |
 | `one_hot` | a categorical column to columns of 0 and 1, such as `sex=female`; a label not seen in training is all 0 |
+| `pca: 10`, or `pca: {n_components: 10}` | all numbers to their first 10 principal components, `pca_1` to `pca_10`, \
+the directions in which the training rows vary most; categorical columns stay |
 
-Medians, means and deviations are weighted with the training weight.
+Medians, means, deviations and components are weighted with the training weight: weight 2 is a row twice. `pca` takes no
+missing values, so `impute` stands before it, and `standardize` too where the numbers have different units; it takes
+arrays element by element. Its components are exact; the largest factor of each is positive, and a direction in which
+the training rows do not vary gives 0. In a search over `n_components` of the last `pca`, a worker fits the steps up to
+it once for each fold.
 """
 BUILTIN = """\
 ## Builtin data sets
@@ -56,12 +76,18 @@ BUILTIN = """\
 Each brings its target, and where two classes need it `positive`. `toy_events` brings its weight too (`weight: 1` is
 none), and the true mass of the pair as spectator; its rows are made on the workers, the same for any number of them.
 """
+CUTS = """\
+`signal_efficiency@background=0.01` is the share of the signal (the positive class) that passes the cut at which 1% of
+the background passes; `background_rejection@signal=0.5` is one over the share of the background that passes the cut at
+which half of the signal passes. Any number above 0 and below 1 may stand there. Shares are weighted; cuts lie between
+equal scores, and between two cuts the ROC curve is a straight line."""
 TITLES = {
     "Recipe": "A recipe",
     "ModelEntry": "Model",
     "ArrayFiles": "Array files",
     "SplitColumn": "Split by a column",
     "FoldsBy": "Folds by an expression",
+    "Total": "Candidates of all models",
 }
 PLAIN_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true/false"}
 LIMITS = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "above", "exclusiveMaximum": "below"}
@@ -77,7 +103,7 @@ def make_reference(schema: dict[str, Any]) -> str:
     order: list[str] = []
     _visit("Recipe", parts, order)
     sections = (_section(name, parts[name]) for name in order)
-    tables = [BUILTIN, _builtin_sets(), "", TYPES, _types(), "", PREPARE, "## Metrics", "", _metrics(), ""]
+    tables = [RANGES, BUILTIN, _builtin_sets(), "", TYPES, _types(), "", PREPARE, "## Metrics", "", _metrics(), ""]
     return "\n".join([INTRODUCTION, *sections, *tables])
 
 
@@ -171,11 +197,12 @@ def _types() -> str:
 
 
 def _metrics() -> str:
+    metrics = [get_metric(name) for name in list_metrics()]
     rows = [
-        f"| `{name}` | {', '.join(sorted(metric.tasks))} | {'greater' if metric.greater_is_better else 'smaller'} |"
-        for name, metric in METRICS.items()
+        f"| `{one.name}` | {', '.join(sorted(one.tasks))} | {'greater' if one.greater_is_better else 'smaller'} |"
+        for one in metrics
     ]
-    return "\n".join(["| metric | tasks | better is |", "|---|---|---|", *rows])
+    return "\n".join(["| metric | tasks | better is |", "|---|---|---|", *rows, "", CUTS])
 
 
 def _reasons() -> str:

@@ -19,7 +19,7 @@ from rapidml.recipe.examples import find_example, list_examples
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXTRAS = ("cpu", "app", "hep", "dev")
+EXTRAS = ("cpu", "search", "app", "hep", "dev")
 """Extras that environment.yml and constraints.txt hold; cpu and gpu exclude each other."""
 
 
@@ -131,7 +131,8 @@ def test_no_submodule_has_the_name_of_a_public_function(root: Path) -> None:
 
 
 def test_examples_are_found(recipes: Path) -> None:
-    assert list_examples() == ["events", "higgs", "multiclass", "quickstart", "regression"]
+    searches = ["search-compare", "search-grid", "search-hyperband"]
+    assert list_examples() == ["events", "higgs", "multiclass", "quickstart", "regression", *searches]
     assert find_example("higgs") == recipes / "higgs.yaml"
 
 

@@ -145,6 +145,44 @@ def count_text(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
+def seconds_text(seconds: float | None) -> str:
+    """Such as ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def cost_text(seconds: float | None) -> str:
+    """As ``seconds_text``, but what takes less than a tenth of a second in milliseconds: ``35 ms``."""
+    return f"{1000 * seconds:.0f} ms" if seconds is not None and seconds < 0.095 else seconds_text(seconds)
+
+
+def bytes_text(size: float) -> str:
+    """Such as ``3 MB``: powers of 1000, as disks are sold."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if unit in ("bytes", "kB") or size >= 9.95 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def score_text(score: Mapping[str, Any] | None) -> str:
+    """Such as ``0.995 [0.993, 0.997]``; empty without a score."""
+    from rapidml.evaluate.formatting import format_score
+
+    if score is None:
+        return ""
+    value, low, high = (float("nan") if score[part] is None else score[part] for part in ("value", "low", "high"))
+    return format_score(value, low, high)
+
+
 def score_cells(scores: Sequence[Mapping[str, Any] | None], metrics: Sequence[str] | None = None) -> list[str]:
     """Scores of a column such as ``0.995 [0.993, 0.997]``, decimal points and brackets below each other.
 

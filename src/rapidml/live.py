@@ -6,10 +6,19 @@ import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from rapidml.layout import command_lines, command_text, print_json, print_lines, store_words, terminal_width, wrap
+from rapidml.layout import (
+    command_lines,
+    command_text,
+    print_json,
+    print_lines,
+    seconds_text,
+    store_words,
+    terminal_width,
+    wrap,
+)
 from rapidml.progress import Display
 from rapidml.recipe.naming import run_name
-from rapidml.terminal import dataset_line, has_scores, result_lines, seconds_text
+from rapidml.terminal import dataset_line, has_scores, result_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,10 +141,17 @@ def _option_words(options: Mapping[str, Any]) -> list[str]:
 
 
 def _suggest_edit(result: Mapping[str, Any]) -> str | None:
-    """An override to try: half of a number that a model with a score has."""
+    """An override to try: a range one step further where the best stands at its end, else half of a number.
+
+    The numbers of a searched model are its ranges' business, and are left alone.
+    """
+    searches = [entry["search"] for entry in result["models"].values() if entry.get("search")]
+    for edge in (edge for search in searches for edge in search.get("edges") or ()):
+        return str(edge["override"])
     for favourite in ("max_depth", "learning_rate", "C", "alpha", "n_estimators"):
         for name, entry in result["models"].items():
-            value = entry["params"].get(favourite) if entry["selection"] else None
+            is_open = entry["selection"] and not entry.get("search")
+            value = entry["params"].get(favourite) if is_open else None
             if isinstance(value, int) and value > 1:
                 return f"models.{name}.params.{favourite}={value // 2}"
             if isinstance(value, float):

@@ -7,8 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from rapidml.layout import count_text, print_lines, score_cells, shorten, table, terminal_width, wrap
-from rapidml.terminal import metric_heading, seconds_text
+from rapidml.layout import count_text, print_lines, score_cells, seconds_text, shorten, table, terminal_width, wrap
+from rapidml.search_text import progress_text
+from rapidml.terminal import metric_heading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,7 @@ class Display:
         self.failed = 0
         self.progress: dict[str, str] = {}
         self.scores: dict[str, Any] = {}
+        self.searches: dict[str, str] = {}
         self._notes: list[str] = []
         self._lock = threading.Lock()
         self._started = time.monotonic()
@@ -55,6 +57,10 @@ class Display:
                 self._begin(event.data)
             elif event.kind == "note":
                 self._note(event.name)
+            elif event.step == "search":
+                self.searches[event.name] = progress_text(event.name, event.data)
+                if not event.data["running"]:
+                    self.progress.clear()  # fits of a search end without a word
             elif event.step == "fit":
                 self._follow(event)
             elif event.step == "evaluate" and event.kind == "step_finished" and "score" in event.data:
@@ -102,6 +108,8 @@ class Display:
             self.done += 1
             self.failed += event.kind == "step_failed"
             self.progress.pop(event.name, None)
+        elif event.kind == "progress" and event.data["done"] == event.data["total"]:
+            self.progress.pop(event.name, None)  # fits of a search end without a word
         elif event.kind == "progress":
             self.progress[event.name] = f"{event.name} {event.data['done']}/{event.data['total']}"
         elif event.kind == "step_started":
@@ -114,8 +122,12 @@ class Display:
         width = terminal_width()
         rows = [["", self.heading], *map(list, zip(names, score_cells(scores), strict=True))]
         lines = table(rows, width=width, cut=[0]) if self.scores else []
+        lines += [shorten(text, width) for text in self.searches.values()]
         failed = f", {self.failed} failed" if self.failed else ""
         time_text = seconds_text(time.monotonic() - self._started)
         working = "   ".join(list(self.progress.values())[:3])
-        lines.append(f"{self.done} of {count_text(self.total, 'fit')}{failed}, {time_text}   {working}".rstrip())
+        done = f"{self.done} of {count_text(self.total, 'fit')}"
+        if self.searches:  # what the chosen candidates need comes to those that were counted at the start
+            done = f"{count_text(self.done, 'other fit')} done"
+        lines.append(f"{done}{failed}, {time_text}   {working}".rstrip())
         return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")

@@ -5,46 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from rapidml.layout import align_points, count_text, score_cells, shorten, table, wrap
+from rapidml.layout import align_points, count_text, score_cells, score_text, seconds_text, shorten, table, wrap
+from rapidml.search_text import search_lines, tied_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _OWN_ERROR = re.compile(r"(?:Model|Dataset|Store|Cluster|Rapidml)Error: ")
 _MOST_NAMES = 12
-
-
-def seconds_text(seconds: float | None) -> str:
-    """Such as ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    if seconds is None:
-        return ""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if seconds < 3600:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def bytes_text(size: float) -> str:
-    """Such as ``3 MB``: powers of 1000, as disks are sold."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}" if unit in ("bytes", "kB") or size >= 9.95 else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def score_text(score: Mapping[str, Any] | None) -> str:
-    """Such as ``0.995 [0.993, 0.997]``; empty without a score."""
-    from rapidml.evaluate.formatting import format_score
-
-    if score is None:
-        return ""
-    value, low, high = (float("nan") if score[part] is None else score[part] for part in ("value", "low", "high"))
-    return format_score(value, low, high)
 
 
 def metric_heading(metric: str, balanced: bool) -> str:
@@ -110,7 +78,7 @@ def result_lines(result: Mapping[str, Any], width: int | None = None) -> list[st
         width: Characters of a line; None for no limit.
     """
     metric = result["rank_by"]
-    lines = []
+    lines: list[str] = []
     chosen = next((name for name, entry in result["models"].items() if entry["chosen"]), None)
     test = None if chosen is None else (result["models"][chosen]["test"] or {}).get(metric)
     if test is not None:
@@ -121,22 +89,32 @@ def result_lines(result: Mapping[str, Any], width: int | None = None) -> list[st
         total = count_text(result["models"][warning["model"]]["fits"], "fit")
         lines.append(f"{warning['model']}, {warning['fits']} of {total} warned: {_one_line(warning['text'])}")
     wrapped = [piece for line in [*lines, *_error_lines(result)] for piece in wrap(line, width, "    ")]
-    return [*result_table(result, width), *left_out_lines(result["dataset"].get("left_out", ()), width), *wrapped]
+    left_out = left_out_lines(result["dataset"].get("left_out", ()), width)
+    return [*result_table(result, width), *search_lines(result, width), *left_out, *wrapped]
 
 
 def _error_lines(result: Mapping[str, Any]) -> list[str]:
     """What failed; fits of a model that failed with the same words in one line."""
-    same: dict[tuple[str, str, bool], list[str]] = {}
+    same: dict[tuple[str, str, str], list[str]] = {}
     for error in result["errors"]:
-        is_fit = not error["part"].endswith(" scores")
-        same.setdefault((error["model"], _one_line(error["error"]), is_fit), []).append(error["part"])
+        part = error["part"]
+        kind = "scores" if part.endswith(" scores") else "candidate" if part.startswith("candidate ") else "fit"
+        same.setdefault((error["model"], _one_line(error["error"]), kind), []).append(part)
     lines = []
-    for (model, text, is_fit), parts in same.items():
-        total = count_text(len(result["models"].get(model, {}).get("keys", parts)), "fit")
+    for (model, text, kind), parts in same.items():
+        total = count_text(_count_tried(result["models"].get(model, {}), kind, len(parts)), kind)
         what = parts[0].replace(":", " ").replace("train", "final fit")
-        what = f"{len(parts)} of {total}" if is_fit and len(parts) > 1 else " and ".join([what, *parts[1:]])
+        what = f"{len(parts)} of {total}" if kind != "scores" and len(parts) > 1 else " and ".join([what, *parts[1:]])
         lines.append(f"{model}, {what} failed: {text}")
     return lines
+
+
+def _count_tried(entry: Mapping[str, Any], kind: str, failed: int) -> int:
+    """Number of fits of a model, or of its candidates."""
+    if kind != "candidate":
+        return len(entry.get("keys") or range(failed))
+    search = entry.get("search") or {}
+    return sum(search.get(name, 0) for name in ("candidates", "failed", "pruned", "unfinished")) or failed
 
 
 def _one_line(text: str | None) -> str:
@@ -251,9 +229,11 @@ def _differences(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def best_lines(found: Mapping[str, Any], width: int | None = None) -> list[str]:
-    """The best model, its score and its parameters."""
+    """The best model, its score and its parameters; and what is tied with it, if that was asked for."""
     heading = metric_heading(found["metric"], found["balanced"])
+    tied = found.get("within_noise")
     return [
         *wrap(f"{found['run']}/{found['model']}  {found['name']}  {heading} {score_text(found['score'])}", width, "  "),
         *wrap(f"  {found['type']}: {params_text(found['params'])}", width, "    "),
+        *([] if tied is None else tied_lines(tied, heading, width)),
     ]

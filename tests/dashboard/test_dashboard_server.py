@@ -52,7 +52,18 @@ def enter(dashboard: Dashboard) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/ws", "/metadata", "/autoload.js", "/static/js/bokeh.min.js", "/favicon.ico", "/rest/"]
+    "path",
+    [
+        "/",
+        "/ws",
+        "/metadata",
+        "/autoload.js",
+        "/static/js/bokeh.min.js",
+        "/favicon.ico",
+        "/rest/",
+        "/search",
+        "/search/ws",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "HEAD"])
 def test_strangers_get_403_everywhere(started: Dashboard, path: str, method: str) -> None:

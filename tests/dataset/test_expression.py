@@ -175,6 +175,30 @@ def test_canonical_text_enters_keys() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected", "fix"),
+    [
+        ("a == 1", "both sides of one kind; `a` is text, the other a number", "put the other side in quotes"),
+        ("'x' < n", "both sides of one kind; `n` is a number, the other text", "remove the quotes, or write a number"),
+        ("n and b", "a condition; `n` is a number", "compare it, as in 'n != 0'"),
+        ("a + n > 1", "a number; `a` is text", "remove the quotes, or compare the text with '=='"),
+        ("n in ['x']", "values of one kind: all text, or all numbers", "put all values in quotes, or none"),
+    ],
+)
+def test_known_kinds_of_names_are_checked(text: str, expected: str, fix: str) -> None:
+    assert parse_expression(text).names
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression(text, {"a": "text", "n": "number", "b": "boolean"})
+    assert (caught.value.message, caught.value.fix) == (expected, fix)
+
+
+def test_names_of_known_kinds_are_joined_as_before() -> None:
+    text = "a == 'x' and not b or n + b > 1 and unknown"
+    known = parse_expression(text, {"a": "text", "n": "number", "b": "boolean"})
+    assert known.canonical == parse_expression(text).canonical
+    assert parse_expression("n", {"n": "number"}).kind == "number"
+
+
 def test_names_in_order_of_first_use() -> None:
     expression = parse_expression("b + a * b > `a b` and c.d == 1")
     assert expression.names == ("b", "a", "a b", "c.d")

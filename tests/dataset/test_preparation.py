@@ -33,6 +33,10 @@ def constant(value: Any) -> Choice:
     return Choice(name="impute", options={"constant": {"value": value}})
 
 
+def pca(n_components: Any) -> Choice:
+    return Choice(name="pca", options={"n_components": n_components})
+
+
 def make_rows(numbers: np.ndarray, codes: np.ndarray | None = None, weight: np.ndarray | None = None) -> TrainingRows:
     columns = [Column(f"x{index}", values) for index, values in enumerate(numbers.T)]
     if codes is not None:
@@ -139,6 +143,7 @@ STEPS = {
     "mean": [impute("mean"), Choice(name="one_hot"), Choice(name="standardize")],
     "most_frequent": [Choice(name="standardize"), impute("most_frequent"), Choice(name="one_hot")],
 }
+WITH_COMPONENTS = {**STEPS, "pca": [impute("median"), Choice(name="one_hot"), pca(3), Choice(name="standardize")]}
 
 
 @settings(deadline=None, max_examples=60)
@@ -161,11 +166,11 @@ def test_whole_weights_are_repeated_rows(
 
 
 @settings(deadline=None)
-@given(st.sampled_from(sorted(STEPS)), st.integers(0, 99))
+@given(st.sampled_from(sorted(WITH_COMPONENTS)), st.integers(0, 99))
 def test_storing_keeps_every_bit(name: str, seed: int) -> None:
     numbers = sample(40, seed)
     rows = make_rows(numbers, np.arange(40) % 3, np.random.default_rng(seed).random(40))
-    preparation = fit_preparation(STEPS[name], rows)
+    preparation = fit_preparation(WITH_COMPONENTS[name], rows)
     stored = Preparation.from_json(json.loads(json.dumps(preparation.to_json(), allow_nan=False)))
     assert stored == preparation
     for one, other in zip(stored.apply(rows.features).columns, preparation.apply(rows.features).columns, strict=True):
@@ -173,9 +178,10 @@ def test_storing_keeps_every_bit(name: str, seed: int) -> None:
         assert one.values.tobytes() == other.values.tobytes()
 
 
-def test_rows_are_prepared_one_by_one() -> None:
+@pytest.mark.parametrize("name", ["median", "pca"])
+def test_rows_are_prepared_one_by_one(name: str) -> None:
     rows = make_rows(sample(), np.arange(200) % 3)
-    preparation = fit_preparation(STEPS["median"], rows)
+    preparation = fit_preparation(WITH_COMPONENTS[name], rows)
     part = np.arange(30, 70)
     assert_array_equal(
         numbers_of(preparation.apply(rows.features.take(part))), numbers_of(preparation.apply(rows.features))[part]
@@ -189,22 +195,30 @@ def test_what_cannot_be_fitted_is_refused() -> None:
     infinite = make_rows(np.array([[1.0], [np.inf]]))
     with pytest.raises(DatasetError, match="column 'x0' holds infinite values"):
         fit_preparation([Choice(name="standardize")], infinite)
-    with pytest.raises(ValueError, match="expected impute, standardize or one_hot"):
+    with pytest.raises(ValueError, match="expected impute, standardize, one_hot or pca"):
         fit_preparation([Choice(name="scale")], infinite)
-    with pytest.raises(DatasetError, match="has format 2; this version reads up to 1"):
-        Preparation.from_json({"format": 2, "steps": []})
+    with pytest.raises(DatasetError, match="has format 3; this version reads up to 2"):
+        Preparation.from_json({"format": 3, "steps": []})
 
 
+PCA = "pca: 10, or pca: {n_components: 10}, a whole number of at least 1"
 IMPUTE = "impute: median, mean, most_frequent, or {constant: {value: ..}}"
 
 
 @pytest.mark.parametrize(
     ("step", "expected", "fix"),
     [
-        (Choice(name="standardise"), "impute, standardize or one_hot", "write 'standardize'"),
-        (Choice(name="onehot"), "impute, standardize or one_hot", "write 'one_hot'"),
-        (Choice(name="median"), "impute, standardize or one_hot", "write 'impute: median'"),
-        (Choice(name="pca"), "impute, standardize or one_hot", "use one of these"),
+        (Choice(name="standardise"), "impute, standardize, one_hot or pca", "write 'standardize'"),
+        (Choice(name="onehot"), "impute, standardize, one_hot or pca", "write 'one_hot'"),
+        (Choice(name="median"), "impute, standardize, one_hot or pca", "write 'impute: median'"),
+        (Choice(name="PCA"), "impute, standardize, one_hot or pca", None),
+        (Choice(name="pca"), PCA, "write 'pca: 10'"),
+        (pca(0), PCA, "write 'pca: 10'"),
+        (pca(True), PCA, "write 'pca: 10'"),
+        (pca(3.0), PCA, "write 'pca: 10'"),
+        (pca("3"), PCA, "write 'pca: 10'"),
+        (Choice(name="pca", options={"components": 3}), PCA, "write 'pca: 10'"),
+        (Choice(name="pca", options={"n_components": 3, "whiten": True}), PCA, "write 'pca: 3'"),
         (Choice(name="impute"), IMPUTE, "write 'impute: median'"),
         (impute("meen"), IMPUTE, "write 'impute: mean'"),
         (impute("constant"), "a number or text as the constant", "write 'impute: {constant: {value: 0}}'"),
@@ -223,6 +237,11 @@ def test_wrong_steps_are_explained(step: Choice, expected: str, fix: str | None)
     assert len(found) == 1
     assert found[0][:2] == (1, expected)
     assert fix in (None, found[0][2])
+
+
+def test_what_is_stored_without_components_is_read_by_older_versions() -> None:
+    assert fit_preparation([impute("mean")], make_rows(sample())).to_json()["format"] == 1
+    assert fit_preparation([impute("mean"), pca(2)], make_rows(sample())).to_json()["format"] == 2
 
 
 def test_checking_needs_no_numpy() -> None:

@@ -273,7 +273,9 @@ def test_wrong_arrays_are_refused(truth: Any, prediction: Any, weight: Any, mess
 def test_names_and_directions() -> None:
     assert {name for name, metric in METRICS.items() if not metric.greater_is_better} == {"log_loss", "rmse", "mae"}
     assert list_metrics("regression") == ("rmse", "mae", "r2")
-    assert list_metrics("binary") == list_metrics("multiclass")
+    assert list_metrics("binary")[:4] == list_metrics("multiclass")
+    assert list_metrics("binary")[4:] == ("signal_efficiency@background=0.01", "background_rejection@signal=0.5")
+    assert set(list_metrics()) == {*list_metrics("binary"), *list_metrics("regression")}
     for name, metric in METRICS.items():
         assert metric.name == name
     for kind in ("binary", "multiclass", "regression"):
@@ -299,7 +301,8 @@ def test_headings_name_balance_only_where_it_matters() -> None:
 
 
 def test_tables_and_checks_do_not_import_numpy() -> None:
-    modules = ", ".join(f"rapidml.evaluate.{name}" for name in ("metrics", "scores", "comparison", "formatting"))
+    names = ("metrics", "cut_names", "scores", "comparison", "formatting", "optimism", "racing")
+    modules = ", ".join(f"rapidml.evaluate.{name}" for name in names)
     code = f"import sys, {modules}; print(sorted({{'numpy', 'scipy', 'sklearn', 'pydantic'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

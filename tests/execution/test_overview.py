@@ -183,6 +183,16 @@ def test_progress_follows_events() -> None:
     assert last.best_score["value"] == 0.3
 
 
+def test_progress_follows_searches() -> None:
+    best = {"value": 0.3, "low": None, "high": None}
+    data = {"done": 12, "total": 54, "running": 2, "best": best}
+    begun = [Event("run_started", data={**PLAN, "fits": {"to_train": 0, "stored": 0, "collapsed": 0}})]
+    searching = [*begun, fit("progress", "bdt #3", done=5, total=20), Event("progress", "search", "", "bdt", data)]
+    found = follow(searching)
+    assert (found.stage, found.best_model, found.best_score) == ("searching bdt: 12 of 54 candidates", "bdt", best)
+    assert follow([*searching, Event("progress", "search", "", "bdt", {**data, "running": 0})]).stage == "fitting"
+
+
 def test_a_new_attempt_begins_anew() -> None:
     again = {**PLAN, "fits": {"to_train": 1, "stored": 3, "collapsed": 0}}
     events = [

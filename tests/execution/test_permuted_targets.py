@@ -106,6 +106,17 @@ models:
 evaluate: {{also: [log_loss]}}
 """,
     ),
+    "searches": (
+        "label",
+        """
+dataset: {path: events.csv, target: label, positive: s, weight: w, features: [pt, eta, mass]}
+split: {test: 0.25, folds: 3}
+models:
+  bdt: {type: xgboost, params: {n_estimators: {any: [3, 6, 12]}, max_depth: {any: [1, 2, 3]}}}
+  logistic: {type: sklearn.linear_model.LogisticRegression, params: {C: {log: [0.01, 10], points: 3}}}
+search: {method: grid}
+""",
+    ),
 }
 
 
@@ -124,6 +135,7 @@ def list_decisions(result: dict[str, Any]) -> dict[str, Any]:
     """Everything that a run chose or decided."""
     models = {
         name: {key: entry[key] for key in ("type", "params", "chosen", "against_best", "rounds")}
+        | {"search": {key: entry["search"][key] for key in ("best", "tied", "optimism")} if "search" in entry else None}
         for name, entry in result["models"].items()
     }
     own = ("task", "rank_by", "metrics", "balanced", "selection", "dataset", "beats_baseline")

@@ -1,7 +1,8 @@
 """What every adapter must do: a suite that each adapter's test class inherits.
 
 A subclass names the model type, a few small parameters and, where a library cannot be exact, its tolerance; it inherits
-``WeightConformance`` and ``RoundsConformance`` too where its adapter takes weights or trains in rounds.
+``WeightConformance``, ``RoundsConformance`` and ``prefix_conformance.PrefixConformance`` too where its adapter takes
+weights, trains in rounds, or says that shorter fits are prefixes of longer ones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from rapidml.dataset.frame import Column, Frame, Task, TrainingRows
 from rapidml.errors import ModelError
 from rapidml.models.adapter import Adapter, Fitted
 from rapidml.models.fitting import ModelSpec, TrainedModel, load_model, train
+from rapidml.models.holding import hold, predict_held, train_held
 from rapidml.models.registry import find_adapter
+from rapidml.models.shares import Source
 from rapidml.recipe.schema import Choice, ModelEntry
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ class AdapterConformance:
     params: ClassVar[dict[str, Any]] = {}
     prepare: ClassVar[tuple[Choice, ...]] = ()
     kinds: ClassVar[tuple[Kind, ...]] = ("binary", "multiclass", "regression")
+    has_prefixes: ClassVar[bool] = False
+    """Set by ``PrefixConformance``."""
 
     @pytest.fixture
     def adapter(self) -> Adapter:
@@ -106,6 +111,7 @@ class AdapterConformance:
         assert adapter.tasks == set(self.kinds)
         assert adapter.takes_weights == isinstance(self, WeightConformance)
         assert (adapter.iterations is not None) == isinstance(self, RoundsConformance)
+        assert (adapter.prefix is not None) == self.has_prefixes
         assert adapter.versions()
         assert isinstance(self.fit(make_rows(any_kind), any_kind).fitted, Fitted)
 
@@ -213,6 +219,30 @@ class AdapterConformance:
             with pytest.raises(ModelError):
                 load_model(tmp_path / "model").predict(make_rows(any_kind).features)
             path.write_bytes(whole)
+
+    def test_held_rows_give_the_same_bytes(self, kind: Kind, tmp_path: Path) -> None:
+        weighted = find_adapter(self.type).takes_weights
+        rows = make_rows(kind, weighted=weighted, categories=True)
+        shown = make_rows(kind, 150, seed=1, categories=True).features
+        turned = Frame(tuple(reversed(shown.columns)))
+        spec, task = self.spec(kind), TASKS[kind]
+        expected = self.fit(rows, kind)
+        wanted = stored_bytes(expected, tmp_path / "expected")
+        held = hold(spec, Source.from_rows(rows), turned, task, seed=5)
+        assert held.n_bytes > 0
+        for threads in (1, 2, 1):  # the second fit on the same held rows is the first
+            model = train_held(spec, held, task, seed=5, threads=threads)
+            (predicted,) = predict_held(model, held, threads=threads)
+            np.testing.assert_array_equal(predicted, expected.predict(shown))
+            assert predicted.dtype == np.float32
+            assert stored_bytes(model, tmp_path / str(len(list(tmp_path.iterdir())))) == wanted
+
+    def test_no_held_rows_give_no_predictions(self, any_kind: Kind) -> None:
+        rows = make_rows(any_kind)
+        spec, task = self.spec(any_kind), TASKS[any_kind]
+        held = hold(spec, Source.from_rows(rows), rows.features.take(slice(0, 0)), task, seed=5)
+        (predicted,) = predict_held(train_held(spec, held, task, seed=5), held)
+        assert predicted.shape == ((0, 3) if any_kind == "multiclass" else (0,))
 
     # What features may hold
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,9 +10,13 @@ import xgboost
 
 from rapidml.dataset.frame import Column, Frame, TrainingRows
 from rapidml.errors import ExtraNotInstalled, ModelError
-from rapidml.models.boosted_trees import OBJECTIVES, REFUSED, BoostedTrees, BoosterModel, class_scores, is_sampling
+from rapidml.models.boosted_rows import class_scores
+from rapidml.models.boosted_trees import OBJECTIVES, REFUSED, BoostedTrees, is_sampling
 from rapidml.models.boosting import BLOCK, block_seed
 from tests.models.conformance import TASKS, Kind, make_rows
+
+if TYPE_CHECKING:
+    from rapidml.models.booster_model import BoosterModel
 
 ADAPTER = BoostedTrees()
 SAMPLING = {"subsample": 0.7, "colsample_bytree": 0.8, "colsample_bylevel": 0.9, "colsample_bynode": 0.7}

@@ -11,6 +11,7 @@ import pytest
 
 from rapidml.models.registry import find_adapter, list_types
 from tests.models.conformance import RoundsConformance, WeightConformance
+from tests.models.prefix_conformance import PrefixConformance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def test_installing_it_adds_a_type() -> None:
     assert find_adapter("lightgbm").name == "lightgbm"
 
 
-class TestLightGBM(WeightConformance, RoundsConformance):
+class TestLightGBM(WeightConformance, RoundsConformance, PrefixConformance):
     type = "lightgbm"
     params: ClassVar[dict[str, Any]] = {"n_estimators": 15, "num_leaves": 5, "min_child_samples": 0, "max_bin": 1000}
     weight_tolerance = None  # values are binned by rows, whatever their weight

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from rapidml.recipe.schema import Choice
 from tests.models.conformance import AdapterConformance, Kind, WeightConformance
+from tests.models.prefix_conformance import PrefixConformance
 
 STANDARDIZE = (Choice(name="impute", options={"value": "median"}), Choice(name="standardize"), Choice(name="one_hot"))
 
@@ -37,10 +38,17 @@ class TestDecisionTree(WeightConformance):
     params: ClassVar[dict[str, Any]] = {"max_depth": 6}
 
 
-class TestRandomForest(WeightConformance):
+class TestRandomForest(WeightConformance, PrefixConformance):
     type = "sklearn.ensemble.RandomForestClassifier"
     kinds = CLASSES
     params: ClassVar[dict[str, Any]] = {"n_estimators": 5, "max_depth": 5}
+    weight_tolerance = None  # rows are drawn one by one
+
+
+class TestGradientBoosting(WeightConformance, PrefixConformance):
+    type = "sklearn.ensemble.GradientBoostingClassifier"
+    kinds = CLASSES
+    params: ClassVar[dict[str, Any]] = {"n_estimators": 15, "max_features": 3, "subsample": 0.8}
     weight_tolerance = None  # rows are drawn one by one
 
 

@@ -9,7 +9,7 @@ import pytest
 from rapidml.keys import canonical_json
 from rapidml.recipe.affects import key_fields, step_affected
 from rapidml.recipe.document import parse_document
-from rapidml.recipe.schema import Dataset, Evaluate, ModelEntry, Part, Recipe, Split, Training
+from rapidml.recipe.schema import Dataset, Evaluate, ModelEntry, Part, Recipe, Search, Split, Total, Training
 from rapidml.recipe.values import Affects
 
 DATASET = {
@@ -96,6 +96,11 @@ def test_an_edit_changes_the_step_it_affects_and_no_other(edit: str, step: str) 
         ("models.my.bdt.type", "fit"),
         ("split.test.column", "split"),
         ("evaluate.also.1", "evaluate"),
+        ("search.candidates", "search"),
+        ("search.candidates.total", "search"),
+        ("search.forbid.0", "search"),
+        ("search.time", "nothing"),
+        ("models.bdt.params.max_depth.any", "fit"),
     ],
 )
 def test_step_of_deeper_fields(field: str, step: str) -> None:
@@ -103,7 +108,7 @@ def test_step_of_deeper_fields(field: str, step: str) -> None:
 
 
 def test_every_field_says_what_it_affects() -> None:
-    parts = (Dataset, Training, Split, ModelEntry, Evaluate)
+    parts = (Dataset, Training, Split, ModelEntry, Search, Total, Evaluate)
     unsaid = [
         f"{part.__name__}.{name}"
         for part in parts
@@ -111,6 +116,6 @@ def test_every_field_says_what_it_affects() -> None:
         if not any(isinstance(mark, Affects) for mark in info.metadata)
     ]
     assert unsaid == []
-    whole = {"dataset", "training", "split", "models", "evaluate"}
+    whole = {"dataset", "training", "split", "models", "search", "evaluate"}
     said = {name for name, info in Recipe.model_fields.items() if any(isinstance(m, Affects) for m in info.metadata)}
     assert set(Recipe.model_fields) - said == whole

@@ -29,8 +29,10 @@ dataset:
 training: {balance: classes}
 split: {test: 0.2, folds: {by: event % 5}}
 models:
-  bdt: {type: xgboost, params: {max_depth: 6}, prepare: [impute: median, standardize]}
-  log: sklearn.X
+  bdt:
+    {type: xgboost, params: {max_depth: 6, eta: {log: [0.01, 0.3], points: 3}}, prepare: [impute: median, standardize]}
+  log: {type: sklearn.X, prepare: [impute: {any: [median, mean]}]}
+search: {method: grid, time: 20m, forbid: [eta > 0.2]}
 evaluate: {rank_by: roc_auc, also: [log_loss]}
 """
 PIECES = [
@@ -88,13 +90,13 @@ def test_a_valid_recipe_with_some_damage(damage: list[tuple[int, int, str]]) -> 
 
 
 @FEW
-@given(st.permutations(WHOLE.splitlines(keepends=True)), st.integers(0, 17))
+@given(st.permutations(WHOLE.splitlines(keepends=True)), st.integers(0, 19))
 def test_lines_in_any_order(lines: list[str], count: int) -> None:
     check("".join(lines[:count]))
 
 
 names = st.sampled_from(
-    ["dataset", "models", "bdt", "params", "prepare", "0", "1", "classes", "background", "path", "", "x"]
+    ["dataset", "models", "bdt", "params", "prepare", "0", "1", "classes", "background", "path", "", "x", "eta", "log"]
 )
 
 
@@ -109,7 +111,7 @@ def test_any_override(path: str, equals: str, value: str) -> None:
 
 
 json_scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-json_names = st.sampled_from(["a", "path", "any", "name"])
+json_names = st.sampled_from(["a", "path", "any", "name", "log", "points"])
 json_values = st.recursive(
     json_scalars | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(json_names, inner, max_size=3),

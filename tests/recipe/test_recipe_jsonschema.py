@@ -18,6 +18,11 @@ SHORT_FORMS = [
     "dataset: {classes: {s: a, b: [c, {path: d}], c: {path: e}}}\nmodels: {bdt: xgboost}",
     "dataset: {builtin: {iris: {scaled: true}}}\nsplit: {folds: {by: a % 2}}\nmodels: {bdt: xgboost}",
     "dataset: {path: {features: a, target: b}, test: c}\nseed: null\nsplit: null\nmodels: {bdt: xgboost}",
+    """
+dataset: {builtin: iris}
+models: {m: {type: x, params: {a: {any: [1, b]}}, prepare: [impute: {any: [a, b]}]}}
+search: {method: tpe, candidates: {total: 9}, time: 1.5h, memory_limit: 4GiB, forbid: [a == 1], race: true}""",
+    "dataset: {builtin: iris}\nmodels: {m: {type: x, params: {a: {log: [1, 2], points: 2}}}}\nsearch: {method: grid}",
 ]
 
 
@@ -34,7 +39,9 @@ def test_takes_short_forms(text: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"dataste": {}}, {"seed": -1}, {"split": {"folds": 1}}, {"split": {"fold": 5}}, {"models": {}}, {"seed": "1"}],
+    [{"dataste": {}}, {"seed": -1}, {"split": {"folds": 1}}, {"split": {"fold": 5}}, {"models": {}}, {"seed": "1"}]
+    + [{"search": change} for change in ({}, {"method": "bayes"}, {"method": "tpe", "candidates": 0})]
+    + [{"search": {"method": "tpe", "time": "20 min"}}, {"search": {"method": "tpe", "memory_limit": "4"}}],
     ids=str,
 )
 def test_refuses_mistakes(change: dict[str, Any]) -> None:

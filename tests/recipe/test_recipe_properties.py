@@ -19,8 +19,10 @@ from rapidml.recipe.schema import (
     ModelEntry,
     Recipe,
     Sample,
+    Search,
     Split,
     SplitColumn,
+    Total,
     Training,
 )
 
@@ -41,8 +43,7 @@ def optional(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 def is_no_range(tree: object) -> bool:
     if isinstance(tree, dict):
-        one = set(tree) - {"points"}
-        return not (len(one) == 1 and one <= {"any", "log", "between"}) and all(map(is_no_range, tree.values()))
+        return set(tree).isdisjoint({"any", "log", "between"}) and all(map(is_no_range, tree.values()))
     return all(map(is_no_range, tree)) if isinstance(tree, list) else True
 
 
@@ -104,6 +105,35 @@ def without_double_test(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"split": recipe.split.model_copy(update={"test": None})})
 
 
+bounds = st.lists(integers | st.floats(-1e9, 1e9), min_size=2, max_size=2).filter(lambda pair: pair[0] < pair[1])
+some_points = st.integers(2, 90)
+ranges = (
+    st.lists(scalars, min_size=1, max_size=3, unique_by=lambda value: (type(value), value)).map(lambda v: {"any": v})
+    | st.builds(lambda pair, points: {"between": pair, "points": points}, bounds, some_points)
+    | st.builds(lambda low, points: {"log": [low, low * 2], "points": points}, st.integers(1, 99), some_points)
+)
+ranged = st.builds(
+    ModelEntry,
+    type=texts,
+    params=st.builds(lambda name, found, rest: {**rest, name: found}, texts, ranges, mappings),
+    prepare=st.lists(choices | st.builds(Choice, name=texts, options=ranges), max_size=2).map(tuple),
+)
+searches = st.builds(
+    Search,
+    method=st.sampled_from(["grid", "random", "tpe", "hyperband"]),
+    candidates=st.integers(1, 99) | st.builds(Total, total=st.integers(1, 99)),
+    time=optional(st.sampled_from(["90s", "1.5h", "20m"])),
+    time_limit=optional(st.just("5m")),
+    memory_limit=optional(st.sampled_from(["500MB", "1.5GiB"])),
+    reuse=st.booleans(),
+    forbid=names,
+)
+
+
+def with_ranges(recipe: Recipe, entry: ModelEntry, search: Search) -> Recipe:
+    return recipe.model_copy(update={"models": {**recipe.models, "searched": entry}, "search": search})
+
+
 recipes = st.builds(
     Recipe,
     name=optional(texts),
@@ -125,7 +155,7 @@ VALIDATOR = jsonschema.Draft202012Validator(make_json_schema())
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(recipes)
+@given(recipes | st.builds(with_ranges, recipes, ranged, searches))
 def test_every_recipe_can_be_written_and_read(recipe: Recipe) -> None:
     text = dump_recipe(recipe)
     document = parse_document(text, "dumped.yaml")

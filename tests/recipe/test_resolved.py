@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rapidml.recipe.document import parse_document
-from rapidml.recipe.resolved import dump_recipe, list_resolved
+from rapidml.recipe.resolved import dump_recipe, list_resolved, write_flow
 from rapidml.recipe.schema import Recipe
 
 
@@ -83,3 +83,7 @@ def test_every_field_is_listed_once() -> None:
     assert len(listed) == len(set(listed))
     tops = {name.split(".")[0] for name in listed}
     assert tops == set(Recipe.model_fields)
+
+
+def test_values_on_one_line_read_back_as_themselves() -> None:
+    assert write_flow({"any": [4, 6.0, "a b", None, True, "no: x"]}) == '{any: [4, 6.0, a b, null, true, "no: x"]}'

@@ -19,8 +19,10 @@ from rapidml.recipe.schema import (
     Part,
     Recipe,
     Sample,
+    Search,
     Split,
     SplitColumn,
+    Total,
     Training,
 )
 
@@ -36,6 +38,8 @@ DESIGN: dict[type[Part], str] = {
     SplitColumn: "column train test",
     FoldsBy: "by",
     ModelEntry: "type params prepare early_stopping weights device shards layers trainer",
+    Search: "method candidates time race time_limit memory_limit reuse forbid",
+    Total: "total",
     Evaluate: "rank_by also yields by",
 }
 """Every field of version 1 of the recipe; ``extends`` is read before the schema."""
@@ -82,6 +86,15 @@ def test_examples_of_models_are_valid(name: str) -> None:
     written = {"type": "xgboost", name: get_expects(ModelEntry, name).example}
     lines = "\n    ".join(f"{key}: {value}" for key, value in written.items())
     text = f"dataset: {{path: a, target: y}}\nmodels:\n  b:\n    {lines}\n"
+    assert parse_document(text, "r.yaml").problems == []
+
+
+@pytest.mark.parametrize("name", Search.model_fields)
+def test_examples_of_the_search_are_valid(name: str) -> None:
+    written = {"method": "grid", name: get_expects(Search, name).example}
+    lines = "\n  ".join(f"{key}: {value}" for key, value in written.items())
+    model = "{type: xgboost, params: {max_depth: {any: [3, 6]}, learning_rate: {any: [0.1, 0.3]}}}"
+    text = f"dataset: {{path: a, target: y}}\nmodels: {{b: {model}}}\nsearch:\n  {lines}\n"
     assert parse_document(text, "r.yaml").problems == []
 
 

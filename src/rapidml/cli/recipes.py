@@ -127,7 +127,8 @@ def plan(recipe: Path, overrides: tuple[str, ...], store_path: str, as_json: boo
     "--example",
     metavar="NAME",
     shell_complete=complete_examples,
-    help="Write an example recipe to this folder and run it: quickstart, higgs, regression, multiclass, events.",
+    help="Write an example recipe to this folder and run it: quickstart, higgs, regression, multiclass, events, "
+    "search-grid, search-hyperband, search-compare.",
 )
 @click.option("-n", "--name", help="Name of the run; default: the recipe's.")
 @click.option("--only", metavar="MODEL", multiple=True, help="Only this model; may be repeated.")
@@ -155,11 +156,11 @@ def run(recipe: Path | None, overrides: tuple[str, ...], example: str | None, as
     options["overrides"] = overrides
     document = load_recipe(recipe, (*overrides, *fields), options["store_path"])
     if options["only"]:
-        others = [model for model in document.models if model not in options["only"]]
+        from rapidml.planning.leaving import list_removals
+
         refuse_unknown(options["only"], document)
-        document = load_recipe(
-            recipe, (*overrides, *fields, *(f"models.{m}=null" for m in others)), options["store_path"]
-        )
+        removals = list_removals(document, options["only"])
+        document = load_recipe(recipe, (*overrides, *fields, *removals), options["store_path"])
     code = run_in_terminal(document, options, open_named(options["store_path"], create=True), as_json=as_json)
     if code:
         sys.exit(code)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rapidml.cli.shared import JSON, STORE, complete_runs, open_named
+
+if TYPE_CHECKING:
+    from rapidml.execution.shown import Shown
 
 
 @click.command("ls")
@@ -38,24 +42,41 @@ def list_runs(filter_text: str | None, show_all: bool, store_path: str, as_json:
 
 
 @click.command()
-@click.argument("run_name", metavar="[RUN[/MODEL]]", default="@last", shell_complete=complete_runs)
+@click.argument("run_name", metavar="[RUN[/MODEL[#NUMBER]]]", default="@last", shell_complete=complete_runs)
+@click.option("--all", "show_all", is_flag=True, help="All candidates of the model, not only the best 20.")
 @STORE
 @JSON
-def show(run_name: str, store_path: str, as_json: bool) -> None:
+def show(run_name: str, show_all: bool, store_path: str, as_json: bool) -> None:
     """Show all scores, parameters and costs of a run.
 
     RUN is an id or its beginning, a name (its newest run), @last or @last~1; default: @last. Scores stand on
-    selection, training and test rows; choose by the selection score only.
+    selection, training and test rows; choose by the selection score only. RUN/MODEL shows the candidates of a search
+    too, also while it runs, and RUN/MODEL#7 all about the candidate with this number.
     """
-    from rapidml.execution.listing import load_result
+    from rapidml.execution.shown import load_shown
     from rapidml.layout import print_json, print_lines, terminal_width
+
+    shown = load_shown(open_named(store_path), run_name)
+    if as_json:
+        print_json(shown.to_json())
+    else:
+        print_lines(_shown_lines(shown, terminal_width(), every=show_all))
+
+
+def _shown_lines(shown: Shown, width: int | None, *, every: bool) -> list[str]:
+    """What ``show`` prints."""
+    from rapidml.search_text import candidate_lines, one_candidate_lines
     from rapidml.terminal import show_lines
 
-    result, model = load_result(open_named(store_path), run_name)
-    if as_json:
-        print_json(result)
-    else:
-        print_lines(show_lines(result, model, terminal_width()))
+    if shown.candidate is not None and shown.model is not None:
+        name = f"{shown.run}/{shown.model}#{shown.candidate.number}"
+        return one_candidate_lines(shown.candidate.to_json(), name, shown.heading(shown.model), width)
+    result = shown.result
+    lines = [f"{shown.run}  {shown.state}"] if result is None else show_lines(result, shown.model, width)
+    for model, found in shown.tables.items():
+        heading = shown.heading(model)
+        lines += ["", *candidate_lines(found.to_json(), model, heading=heading, every=every, width=width)]
+    return lines
 
 
 @click.command()
@@ -69,13 +90,13 @@ def compare(names: tuple[str, ...], metric: str | None, store_path: str, as_json
     RUN alone is its chosen model. All are scored in the same bootstrap replicas of the same rows, so a difference
     is known better than the scores.
     """
-    from rapidml.evaluate.metrics import METRICS
+    from rapidml.evaluate.metrics import find_metric, list_metrics
     from rapidml.execution.comparing import compare_runs
     from rapidml.layout import print_json, print_lines, terminal_width
     from rapidml.terminal import comparison_lines
 
-    if metric is not None and metric not in METRICS:
-        raise click.UsageError(f"no metric is called {metric}; there are {', '.join(METRICS)}")
+    if metric is not None and find_metric(metric) is None:
+        raise click.UsageError(f"no metric is called {metric}; there are {', '.join(list_metrics())}")
     comparison = compare_runs(open_named(store_path), names, metric)
     if as_json:
         print_json(comparison)
@@ -85,19 +106,25 @@ def compare(names: tuple[str, ...], metric: str | None, store_path: str, as_json
 
 @click.command()
 @click.argument("run_or_filter", metavar="[RUN|FILTER]", required=False, shell_complete=complete_runs)
+@click.option("--within-noise", is_flag=True, help="All that is tied with the best, the cheapest marked.")
 @STORE
 @JSON
-def best(run_or_filter: str | None, store_path: str, as_json: bool) -> None:
+def best(run_or_filter: str | None, within_noise: bool, store_path: str, as_json: bool) -> None:
     """Show the model with the best selection score.
 
     Of a run, of the runs that FILTER selects (see rapidml ls --help), or of all runs in the store. The runs must
-    rank by the same metric, on the same rows.
+    rank by the same metric, on the same rows. --within-noise shows the models and candidates that these rows cannot
+    tell from the best: take the cheapest, or the one you like best.
     """
     from rapidml.execution.listing import find_best
+    from rapidml.execution.tied import list_tied
     from rapidml.layout import print_json, print_lines, terminal_width
     from rapidml.terminal import best_lines
 
-    found = find_best(open_named(store_path), run_or_filter)
+    store = open_named(store_path)
+    found = find_best(store, run_or_filter)
+    if within_noise:
+        found["within_noise"] = list_tied(store, found, run_or_filter)
     if as_json:
         print_json(found)
     else:
@@ -151,8 +178,7 @@ def rm(names: tuple[str, ...], store_path: str) -> None:
 @STORE
 def gc(dry_run: bool, store_path: str) -> None:
     """Remove what no run reaches and is older than a day."""
-    from rapidml.layout import count_text
-    from rapidml.terminal import bytes_text
+    from rapidml.layout import bytes_text, count_text
 
     removed = open_named(store_path).gc(dry_run=dry_run)
     verb = "would remove" if dry_run else "removed"

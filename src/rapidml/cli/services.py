@@ -102,8 +102,7 @@ def _list_pages(served: Served) -> list[str]:
 
 def _status_lines(found: Status) -> list[str]:
     from rapidml.cluster.warm import RESTART
-    from rapidml.layout import count_text
-    from rapidml.terminal import seconds_text
+    from rapidml.layout import count_text, seconds_text
 
     served = found.served
     if found.state == "dead":

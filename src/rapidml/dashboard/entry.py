@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 METADATA = "rapidml"
 """Where the server leaves its settings: in the metadata of the Bokeh application, which no command line can set."""
@@ -51,6 +52,16 @@ def find_settings(document: Any) -> Settings | None:
     return None if found is None else Settings(tuple(found["stores"]), found["read_only"])
 
 
+def search_address(run: str, model: str) -> str:
+    """Where the page of a search is, as seen from the other pages.
+
+    Args:
+        run: Key of the run on the page of runs.
+        model: Name of the model.
+    """
+    return f"search?{urlencode({'run': run, 'model': model})}"
+
+
 def open_runs() -> None:
     """Make the page of runs for the session that asks for it."""
     import panel as pn
@@ -73,3 +84,27 @@ def open_runs() -> None:
     look: Any = page.tick  # Panel takes coroutine functions, its annotation does not
     pn.state.add_periodic_callback(look, period=PERIOD)
     page.page.servable(title="rapidml")
+
+
+def open_search() -> None:
+    """Make the page of a search for the session that asks for it: ``?run=KEY&model=NAME``."""
+    import panel as pn
+
+    pn.extension(reconnect=True, notifications=True)
+    settings = find_settings(pn.state.curdoc)
+    if settings is None:
+        pn.pane.Markdown(HOW_TO_START, width=640).servable(title="rapidml")
+        return
+    from rapidml.dashboard.search_page import PERIOD, SearchPage
+    from rapidml.execution.overview import Overview
+    from rapidml.execution.search_state import SearchLook
+
+    overview = Overview([Path(store) for store in settings.stores], read_only=settings.read_only)
+    asked = pn.state.session_args or {}
+    run, model = (asked.get(name, [b""])[-1].decode("utf-8", "replace") for name in ("run", "model"))
+    page = SearchPage(SearchLook(overview, run), model or None, lambda other: search_address(run, other))
+    page.fill()
+    pn.state.on_session_destroyed(lambda _: overview.close())
+    look: Any = page.tick  # Panel takes coroutine functions, its annotation does not
+    pn.state.add_periodic_callback(look, period=PERIOD)
+    page.page.servable(title="rapidml: search")

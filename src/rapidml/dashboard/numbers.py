@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rapidml.terminal import score_text, seconds_text
+from rapidml.layout import score_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -158,7 +158,10 @@ class RunsPage:
         known = {row.key: row for row in self.rows}
         keys = list(self.table.selected)
         self.marks.show(known.get(keys[0]) if len(keys) == 1 else None)
-        state = tuple((key, known[key].state, known[key].seconds) if key in known else (key,) for key in keys)
+        rows = {key: known.get(key) for key in keys}
+        state = tuple(
+            (key, *(() if row is None else (row.state, row.seconds, row.is_searched))) for key, row in rows.items()
+        )
         if state == self._shown:
             return None
         self._shown = state

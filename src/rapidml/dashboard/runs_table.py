@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.dashboard.numbers import age_text, score_cell, seconds_cell
 from rapidml.dashboard.record_table import column
-from rapidml.layout import count_text
-from rapidml.terminal import seconds_text
+from rapidml.layout import count_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
+from rapidml.dashboard.entry import search_address
 from rapidml.dashboard.record_table import RecordTable
 from rapidml.dashboard.roc_plot import (
     MOST_LINES,
@@ -20,11 +21,13 @@ from rapidml.dashboard.roc_plot import (
 )
 from rapidml.dashboard.score_table import make_score_columns, make_score_records
 from rapidml.execution.selected import Selected
+from rapidml.layout import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rapidml.dashboard.roc_plot import Line
+    from rapidml.execution.selected import SearchedModel
 
 NOTHING = "Choose one or more runs above to see their scores and curves."
 NO_CURVES = "There are no ROC curves for regression: compare rmse, mae and r2 in the table above."
@@ -41,6 +44,7 @@ class SelectedView:
         self.selected = Selected()
         self.is_dark = False
         self.notes = pn.pane.HTML("", visible=False, sizing_mode="stretch_width")
+        self.searches = pn.pane.HTML("", visible=False, sizing_mode="stretch_width")
         self.scores = RecordTable(caption="Scores of the models of the chosen runs", empty=NOTHING)
         self.scores.sizing_mode = "stretch_width"
         self.reading = pn.pane.HTML(_small(_READING), sizing_mode="stretch_width")
@@ -77,6 +81,7 @@ class SelectedView:
         self.view = pn.Column(
             _heading("Scores"),
             self.notes,
+            self.searches,
             _paper(self.scores, self.reading),
             _heading("ROC curves"),
             _paper(self.curves, self.no_curves),
@@ -87,6 +92,7 @@ class SelectedView:
         """Show other runs, or other results of them."""
         self.selected = selected
         self.notes.param.update(object=make_notes(selected.notes), visible=bool(selected.notes))
+        self.searches.param.update(object=_link_searches(selected.searched), visible=bool(selected.searched))
         classes = list_classes(selected.curves)
         kept = self.class_name.value if self.class_name.value in classes else next(iter(classes), None)
         self.class_name.param.update(options=classes, value=kept, visible=len(classes) > 1)
@@ -136,6 +142,16 @@ def make_notes(notes: Sequence[str], role: str = "note") -> str:
     style = f"border-left:4px solid {edge};padding:2px 12px;font-size:0.875rem;margin:4px 0"
     lines = "".join(f'<p style="margin:4px 0">{escape(note)}</p>' for note in notes)
     return f'<div role="{role}" style="{style}">{lines}</div>' if notes else ""
+
+
+def _link_searches(searched: Sequence[SearchedModel]) -> str:
+    """Links to the pages of searches."""
+    links = [
+        f'<a href="{escape(search_address(one.run, one.model))}">{escape(one.run_name)} / {escape(one.model)}</a> '
+        f"({count_text(one.candidates, 'candidate')})"
+        for one in searched
+    ]
+    return f'<p style="margin:4px 0;font-size:0.875rem">Searches: {" &nbsp; ".join(links)}</p>'
 
 
 def _heading(text: str) -> Any:

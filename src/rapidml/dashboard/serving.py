@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 5006
+PAGES = {"/": "runs", "/search": "search"}
+"""Addresses of the pages, with the names of their apps."""
 _TRIED_PORTS = 20
 _LARGEST_MESSAGE = 4 * 1024 * 1024
 
@@ -108,9 +110,9 @@ def make_server(settings: Settings, port: int, token: str | None) -> Any:
     from rapidml.dashboard.gate import Gate, GateAuth
 
     gate = Gate(port, token)
-    application = build_single_handler_application(find_app("runs"))
-    application._metadata = settings.to_metadata()  # noqa: SLF001  Bokeh takes it in the constructor only
-    pages: dict[str, Any] = {"/": application}
+    pages: dict[str, Any] = {path: build_single_handler_application(find_app(name)) for path, name in PAGES.items()}
+    for application in pages.values():
+        application._metadata = settings.to_metadata()  # noqa: SLF001  Bokeh takes it in the constructor only
     server = get_server(
         pages,
         port=port,

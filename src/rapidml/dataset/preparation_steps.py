@@ -1,4 +1,7 @@
-"""The fitted steps of a preparation: their weighted statistics, what they do to columns, how they are stored."""
+"""The fitted steps of a preparation: their weighted statistics, what they do to columns, how they are stored.
+
+The step ``pca`` has a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from rapidml.dataset.frame import Column, Frame
 from rapidml.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -126,14 +129,11 @@ def fit_step(name: str, strategy: str, value: Any, frame: Frame, weight: NDArray
         strategy: How to impute.
         value: The constant to impute.
         frame: Rows to fit on.
-        weight: Weight of each row; None if all weigh the same. Shape ``(n_rows,)``.
+        weight: Positive weight of each row; None if all weigh the same. Shape ``(n_rows,)``.
 
     Raises:
         DatasetError: A column holds infinite values, or nothing that could fill its missing values.
     """
-    if weight is not None:
-        used = weight != 0
-        frame, weight = (frame, np.abs(weight)) if used.all() else (frame.take(used), np.abs(weight[used]))
     if name == "impute":
         return _fit_impute(strategy, value, frame, weight)
     if name == "standardize":
@@ -149,6 +149,19 @@ def read_step(tree: Mapping[str, Any]) -> Step:
     if tree["name"] == "standardize":
         return Standardize(tree["centers"], tree["scales"])
     return OneHot({name: tuple(labels) for name, labels in tree["labels"].items()})
+
+
+def drop_weightless(frame: Frame, weight: NDArray[np.float64] | None) -> tuple[Frame, NDArray[np.float64] | None]:
+    """Rows that count, and how much: negative weights by their absolute value. Shape of weights: ``(n_rows,)``."""
+    if weight is None:
+        return frame, None
+    used = weight != 0
+    return (frame, np.abs(weight)) if used.all() else (frame.take(used), np.abs(weight[used]))
+
+
+def center_columns(columns: Sequence[Column], weight: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Weighted mean of every number of a row, to the bit its value where it is constant. Shape ``(n_numbers,)``."""
+    return np.concatenate([np.ravel(_by_element(_center, column, weight)) for column in columns])
 
 
 def weighted_mean(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:

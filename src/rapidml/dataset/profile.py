@@ -152,7 +152,7 @@ class Profile:
         return cls(**known)
 
 
-def assign_rows(table: Table, request: TableRequest, split: Split, seed: int) -> Parts:
+def assign_rows(table: Table, request: TableRequest, split: Split, seed: int, repetition: int = 0) -> Parts:
     """The part of every row of a table; folds keep the classes of the training rows in balance where rows are few.
 
     Args:
@@ -160,6 +160,7 @@ def assign_rows(table: Table, request: TableRequest, split: Split, seed: int) ->
         request: What the table holds.
         split: The split, defaults resolved.
         seed: Seed of the split.
+        repetition: Which drawing of the folds; 0 is the split itself.
 
     Raises:
         DatasetError: A part would be empty, or the target cannot be learned.
@@ -176,7 +177,12 @@ def assign_rows(table: Table, request: TableRequest, split: Split, seed: int) ->
         test_column = _plain_values(table.column(request.find(split.test.column).key))
     if isinstance(split.folds, FoldsBy):
         by = np.asarray(table.column(request.find(split.folds.by).key).values)
-    given: dict[str, Any] = {"test_column": test_column, "by": by, "test_rows": table.test_rows}
+    given: dict[str, Any] = {
+        "test_column": test_column,
+        "by": by,
+        "test_rows": table.test_rows,
+        "repetition": repetition,
+    }
     parts = assign_parts(table.ids, split, seed, **given)
     if by is not None or table.n_rows >= EXACT_BELOW:
         return parts

@@ -15,6 +15,7 @@ import numpy as np
 
 from rapidml.dataset.problems import FieldError, TooLittleError
 from rapidml.dataset.rowid import Stream, mix, uniform
+from rapidml.keys import make_seed
 from rapidml.recipe.schema import FoldsBy, Split, SplitColumn
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def assign_parts(
     test_column: NDArray[Any] | None = None,
     by: NDArray[Any] | None = None,
     test_rows: NDArray[np.bool_] | None = None,
+    repetition: int = 0,
 ) -> Parts:
     """The part of every row.
 
@@ -102,6 +104,7 @@ def assign_parts(
         by: Values of ``split.folds.by``. Shape ``(n_rows,)``.
         test_rows: Whether the row comes from ``dataset.test``; it then is the test part, whatever ``split.test``
             says. Shape ``(n_rows,)``.
+        repetition: The folds are drawn anew for each, from the same training rows; 0 is the split itself.
 
     Returns:
         The parts; none of them is empty, except that there may be no test part.
@@ -126,7 +129,8 @@ def assign_parts(
         fold[train], labels = _folds_by(by, train)
     else:
         n_folds = DEFAULT_FOLDS if split.folds is None else split.folds
-        fold[train] = _make_folds(ids[train], codes, n_folds, seed, is_small=is_small)
+        drawn = make_seed(seed, "folds", repetition) if repetition else seed
+        fold[train] = _make_folds(ids[train], codes, n_folds, drawn, is_small=is_small)
         labels = tuple(map(str, range(n_folds)))
     parts = Parts(test, fold, len(labels), valid, labels)
     is_given = test_rows is not None or isinstance(split.test, SplitColumn) or isinstance(split.folds, FoldsBy)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,18 +32,12 @@ class LinearSums:
     """
 
     def __init__(self, rows: CheckedRows, names: Sequence[str], balanced: Sequence[str], n_draws: int) -> None:
-        terms = {name: _METRICS[name][0](rows) for name in names}
-        self._slices: dict[str, slice] = {}
-        first = 1
-        for name, term in terms.items():
-            self._slices[name] = slice(first, first + len(term))
-            first += len(term)
-        self._terms = np.concatenate([np.ones((1, len(rows.truth))), *terms.values()])
+        self._terms, self._slices = _stack_terms(rows, names)
         self._weight = rows.weight
-        self._balanced = frozenset(balanced)
+        self._balanced = balanced
         self._truth = rows.truth
         self._classes = np.unique(rows.truth) if balanced else None
-        self._sums = np.zeros((1 if self._classes is None else len(self._classes), first, n_draws))
+        self._sums = np.zeros((1 if self._classes is None else len(self._classes), len(self._terms), n_draws))
 
     def add(self, draws: NDArray[np.float64], index: NDArray[np.intp]) -> None:
         """Add a block of rows.
@@ -65,14 +59,48 @@ class LinearSums:
 
     def finish(self) -> dict[str, NDArray[np.float64]]:
         """The metrics; NaN where a sum of weights is not above zero. Shape ``(n_draws,)`` each."""
-        pooled = _divide(self._sums.sum(axis=0))
-        equal = (
-            np.mean([_divide(sums) for sums in self._sums], axis=0) if len(self._sums) else np.full_like(pooled, np.nan)
-        )
-        return {
-            name: _METRICS[name][1]((equal if name in self._balanced else pooled)[part])
-            for name, part in self._slices.items()
-        }
+        return _finish(self._sums, self._slices, self._balanced)
+
+
+def compute_means(rows: CheckedRows, names: Sequence[str], balanced: Sequence[str]) -> dict[str, float]:
+    """The metrics of the rows themselves; NaN where a sum of weights is not above zero.
+
+    Args:
+        rows: The rows.
+        names: Metrics to compute.
+        balanced: Metrics of these for which every class that has rows counts the same.
+    """
+    terms, slices = _stack_terms(rows, names)
+    terms *= rows.weight
+    if balanced:
+        chosen = [rows.truth == code for code in np.unique(rows.truth)]
+        sums = np.array([terms.compress(rows_of, axis=1).sum(axis=1) for rows_of in chosen])
+        sums = sums.reshape(len(chosen), len(terms), 1)
+    else:
+        sums = terms.sum(axis=1).reshape(1, len(terms), 1)
+    return {name: float(values[0]) for name, values in _finish(sums, slices, balanced).items()}
+
+
+def _stack_terms(rows: CheckedRows, names: Sequence[str]) -> tuple[NDArray[np.float64], dict[str, slice]]:
+    """Ones, then the terms of each metric, shape ``(n_terms, n_rows)``, and which of them are whose."""
+    terms = [np.ones((1, len(rows.truth)))]
+    slices: dict[str, slice] = {}
+    first = 1
+    for name in names:
+        terms.append(_METRICS[name][0](rows))
+        slices[name] = slice(first, first + len(terms[-1]))
+        first += len(terms[-1])
+    return np.concatenate(terms), slices
+
+
+def _finish(
+    sums: NDArray[np.float64], slices: Mapping[str, slice], balanced: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """The metrics from the sums of their terms in each class, shape ``(n_classes, n_terms, n_draws)``."""
+    pooled = equal = _divide(sums.sum(axis=0))
+    if balanced:
+        equal = np.mean([_divide(one) for one in sums], axis=0) if len(sums) else np.full_like(pooled, np.nan)
+    return {name: _METRICS[name][1]((equal if name in balanced else pooled)[part]) for name, part in slices.items()}
 
 
 def _divide(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,6 @@
-"""The metrics: their names, which way is better, which tasks they fit. The arithmetic is in linear.py and ranking.py.
+"""The metrics: their names, which way is better, which tasks they fit.
+
+The arithmetic is in linear.py, ranking.py and cuts.py; names of metrics with a number in them are read in cut_names.py.
 
 Nothing here imports numpy, so that a recipe can be checked and a table drawn without it.
 
@@ -24,12 +26,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from rapidml.evaluate.cut_names import EXAMPLES, correct_cut, explain_cut, format_cut, parse_cut
 from rapidml.recipe.suggest import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from rapidml.evaluate.cut_names import Cut
 
 TaskKind = Literal["binary", "multiclass", "regression"]
 
@@ -42,15 +47,27 @@ class Metric:
         name: Its name in recipes and tables; scikit-learn's where scikit-learn has it.
         tasks: Kinds of task it fits.
         greater_is_better: Its direction.
-        kind: ``linear``: a function of weighted means over rows; ``rank``: depends on the order of the predictions.
+        kind: ``linear``: a function of weighted means over rows; ``rank``: depends on the order of the predictions;
+            ``cut``: read off the ROC curve at one cut.
         can_balance: Whether it is computed with class sums made equal when training was balanced.
+        cut: Where on the ROC curve it is read; None for other kinds.
     """
 
     name: str
     tasks: frozenset[TaskKind]
     greater_is_better: bool
-    kind: Literal["linear", "rank"]
+    kind: Literal["linear", "rank", "cut"]
     can_balance: bool = False
+    cut: Cut | None = None
+
+    def check_fits(self, task: TaskKind) -> None:
+        """Check that it fits a task.
+
+        Raises:
+            ValueError: It is for others.
+        """
+        if task not in self.tasks:
+            raise ValueError(f"{self.name} is for {' and '.join(sorted(self.tasks))}, not for {task}")
 
     def compute(
         self,
@@ -96,12 +113,20 @@ def _make_metrics() -> Mapping[str, Metric]:
 
 
 METRICS: Mapping[str, Metric] = _make_metrics()
-"""Every metric by its name."""
+"""Every metric that takes no number, by its name."""
 
 
 def find_metric(name: str) -> Metric | None:
-    """The metric of this name, or None."""
-    return METRICS.get(name)
+    """The metric of this name, or None.
+
+    Args:
+        name: Its name. A number in it may be written in any way, ``0.010`` or ``1e-2``; the metric's own name is
+            ``signal_efficiency@background=0.01``.
+    """
+    cut = parse_cut(name)
+    if cut is None:
+        return METRICS.get(name)
+    return Metric(format_cut(cut), frozenset({"binary"}), greater_is_better=True, kind="cut", cut=cut)
 
 
 def get_metric(name: str) -> Metric:
@@ -110,25 +135,55 @@ def get_metric(name: str) -> Metric:
     Raises:
         ValueError: There is none; the text names the closest, or all.
     """
-    metric = METRICS.get(name)
+    metric = METRICS.get(name) or find_metric(name)
     if metric is None:
         close = suggest_metric(name)
-        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(METRICS)}"
+        hint = f"did you mean {close!r}?" if close else f"there are {', '.join(list_metrics())}"
         raise ValueError(f"no metric is called {name!r}: {hint}")
     return metric
 
 
-def suggest_metric(name: str, task: TaskKind | None = None) -> str | None:
+def get_fitting_metric(name: str, task: TaskKind) -> Metric:
+    """The metric of this name, which must fit the task.
+
+    Raises:
+        ValueError: There is none, or it is for other tasks.
+    """
+    metric = get_metric(name)
+    metric.check_fits(task)
+    return metric
+
+
+def suggest_metric(name: str, task: str | None = None) -> str | None:
     """The metric whose name is closest to a mistaken one, among those of the task; None if none is close."""
     aliases = {"auc": "roc_auc", "mse": "rmse", "ap": "average_precision"}
-    names = list_metrics(task)
+    names = [known for known, metric in METRICS.items() if task is None or task in metric.tasks]
     alias = aliases.get(name.lower())
-    return alias if alias in names else suggest(name, names)
+    close = alias if alias in names else suggest(name, names)
+    return correct_cut(name) if close is None and task in (None, "binary") else close
 
 
-def list_metrics(task: TaskKind | None = None) -> tuple[str, ...]:
-    """Names of the metrics that fit a task; all without one."""
-    return tuple(name for name, metric in METRICS.items() if task is None or task in metric.tasks)
+def list_metrics(task: str | None = None) -> tuple[str, ...]:
+    """Names of the metrics that fit a task, all without one; those with a number in them stand with an example."""
+    names = tuple(name for name, metric in METRICS.items() if task is None or task in metric.tasks)
+    return (*names, *EXAMPLES) if task in (None, "binary") else names
+
+
+def find_mistake(name: str, task: str | None) -> tuple[str, str] | None:
+    """What is wrong with the name of a metric in a recipe: what was expected and how to write it. None if nothing is.
+
+    Args:
+        name: The name as written.
+        task: Kind of task; None while unknown.
+    """
+    metric = find_metric(name)
+    if metric is not None and (task is None or task in metric.tasks):
+        return None
+    close = suggest_metric(name, task) if metric is None else None
+    fix = f"write '{close}'" if close else "choose one of these"
+    expected = explain_cut(name) if task in (None, "binary") else None
+    kind = "" if task is None else f" for a {task} task"
+    return expected or f"a metric{kind}: {', '.join(list_metrics(task))}", fix
 
 
 def default_rank_by(task: TaskKind) -> str:

@@ -1,11 +1,13 @@
 """Metrics of the order of the predictions: roc_auc and average_precision.
 
-The rows are sorted once; replicas change their weights only. Both metrics then are sums over cumulated weights,
-gathered block by block: of positive rows above each negative one, or of both at the ends of groups of equal scores.
+The rows are sorted once; replicas change their weights only. Both metrics then are sums over cumulated weights: of
+the rows as they are at once, of the replicas gathered block by block.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,51 +17,148 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_INDEX_BITS = 31
+
+
+@dataclass(frozen=True)
+class RankedRows:
+    """Rows from the highest score to the lowest, of one class against the rest.
+
+    Within a group of equal scores negative rows come first, then the order is that of the rows.
+
+    Attributes:
+        order: Number of each row. Shape ``(n_rows,)``.
+        true: Weight of positive rows, 0 for others. Shape ``(n_rows,)``.
+        false: Weight of negative rows, 0 for others. Shape ``(n_rows,)``.
+        is_positive: Which rows are of the class. Shape ``(n_rows,)``.
+        is_end: Which rows are the last of a group of equal scores. Shape ``(n_rows,)``.
+    """
+
+    order: NDArray[np.intp]
+    true: NDArray[np.float64]
+    false: NDArray[np.float64]
+    is_positive: NDArray[np.bool_]
+    is_end: NDArray[np.bool_]
+
+    def sum_groups(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights of positive and of negative rows in each group of equal scores. Shape ``(n_groups,)`` each."""
+        if self.is_end.all():
+            return self.true, self.false
+        starts = self.find_starts()
+        return np.add.reduceat(self.true, starts), np.add.reduceat(self.false, starts)
+
+    def find_starts(self) -> NDArray[np.intp]:
+        """First row of each group of equal scores, of at least one row. Shape ``(n_groups,)``."""
+        return np.append(0, np.flatnonzero(self.is_end[:-1]) + 1)
+
+
+def rank_rows(score: NDArray[Any], positive: NDArray[np.bool_], weight: NDArray[np.float64]) -> RankedRows:
+    """Sort the rows by their score.
+
+    Args:
+        score: Predicted score of the class, finite. Shape ``(n_rows,)``.
+        positive: Which rows are of the class. Shape ``(n_rows,)``.
+        weight: Weight of each row. Shape ``(n_rows,)``.
+    """
+    order = _sort(score, positive)
+    ranked, weight, positive = score[order], weight[order], positive[order]
+    is_end = np.ones(len(order), dtype=bool)
+    np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
+    true = weight * positive
+    return RankedRows(order, true, weight - true, positive, is_end)
+
+
+def _sort(score: NDArray[Any], positive: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Order of the rows. In single precision score, kind and number of a row are one integer, which sorts faster."""
+    if score.dtype != np.float32 or len(score) >> _INDEX_BITS:
+        return np.lexsort((positive, -score))
+    # Bits of floats are ordered as the floats are, those of negative ones backwards; 0 - score knows one zero only.
+    bits = (np.float32(0) - score).view(np.int32)
+    bits ^= (bits >> 31) & np.int32(2**31 - 1)
+    keys = bits.astype(np.int64) << 32
+    keys += positive.astype(np.int64) << _INDEX_BITS
+    keys += np.arange(len(score))
+    keys.sort()
+    keys &= 2**_INDEX_BITS - 1
+    return keys
+
+
+def compute_ranks(true: NDArray[np.float64], false: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
+    """The metrics of the rows themselves; NaN where a class they need has no positive sum of weights.
+
+    Args:
+        true: Weight of positive rows in each group of equal scores, from the highest. Shape ``(n_groups,)``.
+        false: Weight of negative rows. Shape ``(n_groups,)``.
+        names: Metrics to compute.
+    """
+    if not len(true):
+        return dict.fromkeys(names, math.nan)
+    above = np.cumsum(true)
+    totals = float(above[-1]), float(false.sum())
+    values: dict[str, float] = {}
+    for name in names:
+        if name == "roc_auc":
+            area = float((false * (above - true / 2)).sum())
+            values[name] = area / (totals[0] * totals[1]) if min(totals) > 0 else math.nan
+        else:
+            every = above + np.cumsum(false)
+            precision = np.divide(above, every, out=np.zeros_like(every), where=every != 0)
+            values[name] = float((precision * true).sum()) / totals[0] if totals[0] > 0 else math.nan
+    return values
+
+
+def cumulate(
+    weights: NDArray[np.float64],
+    ends: NDArray[np.bool_],
+    running: NDArray[np.float64],
+    at_end: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Cumulated weights at the last group end before a block and at those in it.
+
+    Args:
+        weights: Weights of the block's rows in each replica. Shape ``(n_draws, n_block)``.
+        ends: Which rows end a group. Shape ``(n_block,)``.
+        running: Sums of all rows before the block. Shape ``(n_draws,)``.
+        at_end: Sums at the last group end before the block. Shape ``(n_draws,)``.
+
+    Returns:
+        Shape ``(n_draws, 1 + n_ends)``.
+    """
+    sums = np.cumsum(weights, axis=1) + running[:, None]
+    return np.concatenate([at_end[:, None], sums[:, ends]], axis=1)
+
 
 class RankSums:
     """Sums for the rank metrics of one class against the rest, over blocks of sorted rows, for all replicas at once.
 
     Args:
-        score: Predicted score of the class. Shape ``(n_rows,)``.
-        positive: Which rows are of the class. Shape ``(n_rows,)``, bool.
-        weight: Weight of each row. Shape ``(n_rows,)``.
-        names: Metrics to compute.
+        ranked: The sorted rows.
+        names: Metrics to compute; none gives the totals alone.
         n_draws: Number of replicas.
 
     Attributes:
-        order: Rows from the highest score to the lowest; blocks must be added in this order. Shape ``(n_rows,)``.
+        ranked: The sorted rows; blocks must be added in their order.
+        totals: Weights of positive and of negative rows added so far. Shape ``(2, n_draws)``.
 
     Reference:
         Fawcett (2006), "An introduction to ROC analysis", Pattern Recognition Letters 27, 861-874; ties as in
         its algorithm 2. Average precision: Manning, Raghavan, Schütze (2008), section 8.4, without interpolation.
     """
 
-    def __init__(
-        self,
-        score: NDArray[Any],
-        positive: NDArray[np.bool_],
-        weight: NDArray[np.float64],
-        names: Sequence[str],
-        n_draws: int,
-    ) -> None:
-        # Within a group of equal scores negative rows come first, so that none of its pairs is counted in order.
-        self.order = np.lexsort((positive, -score))
-        ranked = score[self.order]
-        self._ends = np.append(ranked[1:] != ranked[:-1], np.ones(min(len(score), 1), dtype=bool))
-        weight, positive = weight[self.order], positive[self.order]
-        self._weights = (np.where(positive, weight, 0.0), np.where(positive, 0.0, weight))
-        self._is_mixed = self._find_mixed(positive)
-        self._names = tuple(names)
-        self._running = np.zeros((2, n_draws))
+    def __init__(self, ranked: RankedRows, names: Sequence[str], n_draws: int) -> None:
+        self.ranked = ranked
+        self.totals = np.zeros((2, n_draws))
+        self._is_mixed = self._find_mixed()
         self._at_end = np.zeros((2, n_draws))
         self._tied = np.zeros((2, n_draws))
         self._sums = {name: np.zeros(n_draws) for name in names}
 
-    def _find_mixed(self, positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _find_mixed(self) -> NDArray[np.bool_]:
         """Rows in groups of equal scores that hold rows of both kinds. Shape ``(n_rows,)``."""
+        positive = self.ranked.is_positive
         if not len(positive):
             return positive
-        starts = np.append(0, np.flatnonzero(self._ends[:-1]) + 1)
+        starts = self.ranked.find_starts()
         sizes = np.diff(np.append(starts, len(positive)))
         counts = np.add.reduceat(positive.astype(np.int64), starts)
         return np.repeat((counts > 0) & (counts < sizes), sizes)
@@ -69,26 +168,26 @@ class RankSums:
 
         Args:
             draws: How often each replica drew each row. Shape ``(n_draws, n_block)``.
-            start: Place of the block's first row in ``order``.
+            start: Place of the block's first row in the order.
         """
         block = slice(start, start + draws.shape[1])
-        true, false = (draws * self._weights[which][block] for which in (0, 1))
+        true, false = draws * self.ranked.true[block], draws * self.ranked.false[block]
         if "average_precision" in self._sums:
-            self._add_precision(true, false, self._ends[block])
+            self._add_precision(true, false, self.ranked.is_end[block])
         if "roc_auc" in self._sums:
             self._add_area(true, false, block)
-        self._running += [true.sum(axis=1), false.sum(axis=1)]
+        self.totals += [true.sum(axis=1), false.sum(axis=1)]
 
     def _add_area(self, true: NDArray[np.float64], false: NDArray[np.float64], block: slice) -> None:
         """Weights of pairs with the positive row above, and half of those of pairs with equal scores."""
         above = np.cumsum(true, axis=1)
         area = self._sums["roc_auc"]
-        area += np.einsum("rg,rg->r", above, false) + self._running[0] * false.sum(axis=1)
+        area += np.einsum("rg,rg->r", above, false) + self.totals[0] * false.sum(axis=1)
         mixed = np.flatnonzero(self._is_mixed[block])
         if not len(mixed):
             return
         # Sums over each group; those of the last one go on in the next block.
-        last = self._ends[block][mixed]
+        last = self.ranked.is_end[block][mixed]
         starts = np.append(0, np.flatnonzero(last[:-1]) + 1)
         sums = np.stack([np.add.reduceat(part[:, mixed], starts, axis=1) for part in (true, false)])
         sums[:, :, 0] += self._tied
@@ -97,21 +196,15 @@ class RankSums:
         self._tied = np.zeros_like(self._tied) if last[-1] else sums[:, :, -1].copy()
 
     def _add_precision(self, true: NDArray[np.float64], false: NDArray[np.float64], ends: NDArray[np.bool_]) -> None:
-        true, false = (self._cumulate(part, ends, which) for which, part in enumerate((true, false)))
+        true, false = (cumulate(part, ends, self.totals[i], self._at_end[i]) for i, part in enumerate((true, false)))
+        self._at_end[:] = true[:, -1], false[:, -1]
         steps = true[:, 1:] - true[:, :-1]
         total = true[:, 1:] + false[:, 1:]
         precision = np.divide(true[:, 1:], total, out=np.zeros_like(total), where=total != 0)
         self._sums["average_precision"] += np.einsum("rg,rg->r", precision, steps)
 
-    def _cumulate(self, weights: NDArray[np.float64], ends: NDArray[np.bool_], which: int) -> NDArray[np.float64]:
-        """Cumulated weights at the last group end before the block and at those in it. ``(n_draws, 1 + n_ends)``."""
-        sums = np.cumsum(weights, axis=1) + self._running[which][:, None]
-        sums = np.concatenate([self._at_end[which][:, None], sums[:, ends]], axis=1)
-        self._at_end[which] = sums[:, -1]
-        return sums
-
     def finish(self) -> dict[str, NDArray[np.float64]]:
         """The metrics; NaN where a class they need has no positive sum of weights. Shape ``(n_draws,)`` each."""
-        true, false = (np.where(total > 0, total, np.nan) for total in self._running)
+        true, false = (np.where(total > 0, total, np.nan) for total in self.totals)
         scale = {"roc_auc": true * false, "average_precision": true}
-        return {name: self._sums[name] / scale[name] for name in self._names}
+        return {name: sums / scale[name] for name, sums in self._sums.items()}

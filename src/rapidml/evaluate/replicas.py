@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rapidml.evaluate.bootstrap import poisson_draws
+from rapidml.evaluate.cuts import CutSums
 from rapidml.evaluate.linear import LinearSums
+from rapidml.evaluate.points import compute_values, rank_classes
 from rapidml.evaluate.ranking import RankSums
 from rapidml.evaluate.rows import check_rows, explain_undefined, guess_task
 from rapidml.evaluate.scores import ScoredRows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from rapidml.evaluate.metrics import Metric
+    from rapidml.evaluate.ranking import RankedRows
     from rapidml.evaluate.rows import CheckedRows
 
 ENOUGH = 100
@@ -40,30 +43,57 @@ def compute_replicas(
     Returns:
         For each metric the score, then those of the replicas; NaN where undefined. Shape ``(1 + n_replicas,)``.
     """
-    n_draws = 1 + n_replicas
+    ranked = rank_classes(rows, metrics)
+    values = compute_values(rows, metrics, ranked, balanced=balanced)
     if [metric.name for metric in metrics] == ["roc_auc"] and _is_constant(rows):
-        return {"roc_auc": np.full(n_draws, 0.5)}
+        replicas = {"roc_auc": np.full(n_replicas, 0.5)}
+    else:
+        replicas = _draw(rows, metrics, ranked, balanced=balanced, n_replicas=n_replicas)
+    return {name: np.append(value, replicas[name]) for name, value in values.items()}
+
+
+def _draw(
+    rows: CheckedRows, metrics: Sequence[Metric], ranked: Sequence[RankedRows], *, balanced: bool, n_replicas: int
+) -> dict[str, NDArray[np.float64]]:
+    """Scores of the replicas. Shape ``(n_replicas,)`` each."""
     linear = [metric.name for metric in metrics if metric.kind == "linear"]
     equal = [metric.name for metric in metrics if metric.can_balance] if balanced else []
-    sums = LinearSums(rows, linear, equal, n_draws) if linear else None
-    ranks = _make_ranks(rows, [metric.name for metric in metrics if metric.kind == "rank"], n_draws)
+    sums = LinearSums(rows, linear, equal, n_replicas) if linear else None
+    ordered = [metric.name for metric in metrics if metric.kind == "rank"]
+    ranks = [RankSums(one, ordered, n_replicas) for one in ranked]
     # Draws cost less than keeping them: each class against the rest makes them again in its own order.
     for number, rank in enumerate(ranks or [None]):
-        order = np.arange(len(rows.truth)) if rank is None else rank.order
-        for start in range(0, len(order), _BLOCK):
-            index = order[start : start + _BLOCK]
-            draws = np.ones((n_draws, len(index)))
-            if n_replicas:
-                draws[1:] = poisson_draws(rows.ids[index], n_replicas)
+        order = np.arange(len(rows.truth)) if rank is None else rank.ranked.order
+        for start, index, draws in _list_blocks(rows, order, n_replicas):
             if sums is not None and number == 0:
                 sums.add(draws, index)
             if rank is not None:
                 rank.add(draws, start)
     found = {} if sums is None else sums.finish()
-    if ranks:
+    if ordered:
         by_class = [rank.finish() for rank in ranks]
-        found |= {name: np.mean([one[name] for one in by_class], axis=0) for name in by_class[0]}
-    return {metric.name: found[metric.name] for metric in metrics}
+        found |= {name: np.mean([one[name] for one in by_class], axis=0) for name in ordered}
+    cuts = {metric.name: CutSums(metric, ranks[0].ranked, ranks[0].totals) for metric in metrics if metric.cut}
+    return found | _pass_cuts(rows, cuts, n_replicas)
+
+
+def _pass_cuts(rows: CheckedRows, cuts: Mapping[str, CutSums], n_replicas: int) -> dict[str, NDArray[np.float64]]:
+    """A second look at the rows from the highest score on, now that totals are known, as far as the loosest cut."""
+    for cut in cuts.values():
+        for start, _, draws in _list_blocks(rows, cut.order, n_replicas):
+            cut.add(draws, start)
+            if cut.is_finished:
+                break
+    return {name: cut.finish() for name, cut in cuts.items()}
+
+
+def _list_blocks(
+    rows: CheckedRows, order: NDArray[np.intp], n_replicas: int
+) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.float64]]]:
+    """Place, rows and draws, the last of shape ``(n_replicas, n_block)``, of blocks of rows in some order."""
+    for start in range(0, len(order), _BLOCK):
+        index = order[start : start + _BLOCK]
+        yield start, index, poisson_draws(rows.ids[index], n_replicas).astype(np.float64)
 
 
 def _is_constant(rows: CheckedRows) -> bool:
@@ -74,24 +104,18 @@ def _is_constant(rows: CheckedRows) -> bool:
     return bool(counts.min() >= ENOUGH and (rows.prediction == rows.prediction[0]).all())
 
 
-def _make_ranks(rows: CheckedRows, names: Sequence[str], n_draws: int) -> list[RankSums]:
-    if not names:
-        return []
-    if rows.prediction.ndim == 1:
-        return [RankSums(rows.prediction, rows.truth == 1, rows.weight, names, n_draws)]
-    return [
-        RankSums(rows.prediction[:, code], rows.truth == code, rows.weight, names, n_draws)
-        for code in range(rows.n_classes)
-    ]
-
-
 def explain(rows: CheckedRows, metric: Metric, *, balanced: bool) -> str:
     """Why the metric is undefined on these rows."""
-    binary = rows.task.kind == "binary"
+    if metric.cut is not None and len(rows.truth) and (rows.sum_classes() > 0).all():
+        return f"no background is left at a signal efficiency of {metric.cut.at}"
+    ordered = metric.kind == "rank"
     every_class = (
-        metric.name == "roc_auc" or (balanced and metric.can_balance) or (metric.kind == "rank" and not binary)
+        metric.kind == "cut"
+        or metric.name == "roc_auc"
+        or (balanced and metric.can_balance)
+        or (ordered and rows.task.kind != "binary")
     )
-    return explain_undefined(rows, every_class=every_class, positives=metric.kind == "rank")
+    return explain_undefined(rows, every_class=every_class, positives=ordered)
 
 
 def compute_one(
@@ -100,8 +124,9 @@ def compute_one(
     """``Metric.compute``."""
     truth = np.asarray(truth)
     task = guess_task(prediction, regression="regression" in metric.tasks)
+    metric.check_fits(task.kind)
     rows = check_rows(ScoredRows(np.zeros(len(truth), dtype=np.uint64), truth, prediction, weight), task)
-    value = float(compute_replicas(rows, [metric], balanced=balanced, n_replicas=0)[metric.name][0])
+    value = compute_values(rows, [metric], rank_classes(rows, [metric]), balanced=balanced)[metric.name]
     if np.isnan(value):
         raise ValueError(f"{metric.name} is undefined: {explain(rows, metric, balanced=balanced)}")
     return value

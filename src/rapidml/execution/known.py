@@ -43,6 +43,10 @@ class StoredFacts:
         """Whether every object of a fact is in the store."""
         return all(self.store.objects.is_stored(ref) for ref in fact.objects)
 
+    def list_family(self, family: str) -> Sequence[Fact]:
+        """The best fact of every key of a family, the newest first."""
+        return self.store.index.find_family([family])
+
     def find_family(self, families: Collection[str]) -> Mapping[str, Sequence[tuple[str, int]]]:
         """Stored fits of each family whose model was kept, as (key, rounds)."""
         found: dict[str, list[tuple[str, int]]] = {}

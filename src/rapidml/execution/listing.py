@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import RapidmlError, RunNotFound
 from rapidml.layout import command_text, store_words
+from rapidml.store.runs import parse_run_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ FIELDS = (
     *("rows", "scored_rows", "created", "seconds", "tags", "note"),
 )
 """What a filter may read of a run, besides ``scores.METRIC`` and ``tag.TAG``."""
-_TAG = "tag."
+_TAG, _SCORES = "tag.", "scores."
 _TAG_IN = re.compile(r"""(["'])([^"']+)\1\s+in\s+tags?\b""")
 _PLAIN = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 
@@ -68,11 +69,19 @@ def _check_fields(names: Iterable[str]) -> None:
 
     known = [*FIELDS, *(f"scores.{metric}" for metric in METRICS)]
     for name in names:
-        if name not in known and not (name.startswith(_TAG) and name != _TAG):
+        if name not in known and not _is_open_field(name):
             close = suggest(name, known)
             hint = f"did you mean {close}? " if close else ""
             fields = ", ".join([*FIELDS, "scores.METRIC", "tag.TAG"])
             raise FilterError(f"runs have no field {name}; {hint}a filter knows {fields}")
+
+
+def _is_open_field(name: str) -> bool:
+    """Whether a name is a field that some runs may have: any tag, or a figure of merit with its number."""
+    from rapidml.evaluate.metrics import find_metric
+
+    is_tag = name.startswith(_TAG) and name != _TAG
+    return is_tag or (name.startswith(_SCORES) and find_metric(name.removeprefix(_SCORES)) is not None)
 
 
 def tag_field(tag: str) -> str:
@@ -85,9 +94,12 @@ def load_result(store: Store, name: str) -> tuple[dict[str, Any], str | None]:
 
     Raises:
         RunNotFound: No run fits, or it has no such model.
-        RapidmlError: The run has no result yet.
+        RapidmlError: The run has no result yet, or one of its candidates is named, which has no result of its own.
     """
-    run, model = store.runs.parse(name)
+    parsed = parse_run_name(name)
+    if parsed.candidate is not None:
+        raise RapidmlError(f"{name} is a candidate: rapidml show {name} shows it; write {parsed.run}/{parsed.model}")
+    run, model = store.runs.find(parsed.run), parsed.model
     content = store.runs.load(run)
     result: dict[str, Any] | None = content.get("result")
     if result is None:
@@ -119,7 +131,7 @@ def find_best(store: Store, run_or_filter: str | None) -> dict[str, Any]:
         FilterError: The expression is wrong.
         RapidmlError: Nothing has a score, or the runs rank by different metrics, or score different rows.
     """
-    entries, condition = _candidates(store, run_or_filter)
+    entries, condition = list_scored(store, run_or_filter)
     if not entries:
         raise RapidmlError("no finished run with a score fits; rapidml ls lists all runs")
     _refuse_unlike(store, entries, condition)
@@ -142,8 +154,13 @@ def find_best(store: Store, run_or_filter: str | None) -> dict[str, Any]:
     }
 
 
-def _candidates(store: Store, run_or_filter: str | None) -> tuple[list[dict[str, Any]], str | None]:
-    """Runs with a score, newest first, and the expression that selected them."""
+def list_scored(store: Store, run_or_filter: str | None) -> tuple[list[dict[str, Any]], str | None]:
+    """Runs with a score, newest first, and the expression that selected them.
+
+    Args:
+        store: The store.
+        run_or_filter: A run's name, an expression, or None for all runs.
+    """
     if run_or_filter is not None:
         try:
             run = store.runs.find(run_or_filter)

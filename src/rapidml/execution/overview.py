@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import RapidmlError, RunNotFound, StoreError
+from rapidml.execution.candidate_table import FILE
 from rapidml.execution.listing import list_entries
 from rapidml.store.store import open_store
 
@@ -69,6 +70,7 @@ class RunRow:
         note: Note of the user.
         message: What has to be said of it: why it failed, what is damaged.
         progress: How far it is, while it runs.
+        is_searched: Whether there are candidates of a search to be looked at.
     """
 
     key: str
@@ -87,6 +89,7 @@ class RunRow:
     note: str = ""
     message: str = ""
     progress: Progress | None = None
+    is_searched: bool = False
 
 
 @dataclass
@@ -126,7 +129,8 @@ class Overview:
             RunNotFound: Its store is gone.
         """
         number, _, run = key.partition(":")
-        store = self._open(int(number))
+        is_known = number.isdecimal() and number.isascii() and int(number) < len(self.paths)
+        store = self._open(int(number)) if is_known else None
         if store is None:
             raise RunNotFound(f"the store of run {run} is gone")
         return store, run
@@ -229,6 +233,7 @@ class Overview:
             note=entry["note"],
             message=message,
             progress=progress,
+            is_searched=(store.runs.root / entry["id"] / FILE).exists(),
         )
 
     def _content(self, key: str, store: Store, entry: Mapping[str, Any]) -> tuple[int | None, str]:
@@ -259,6 +264,7 @@ class _Watcher:
         self.done = self.total = 0
         self.scores: dict[str, Mapping[str, Any]] = {}
         self.working: dict[str, str] = {}  # what each fit under way is called and how far it is, by its key
+        self.searching: dict[str, str] = {}  # how far each search is, by its model
 
     def take(self, event: Event) -> None:
         """Take the next event."""
@@ -267,6 +273,8 @@ class _Watcher:
             self._begin(event)
         elif event.step == "read":
             self.stage = "reading" if event.kind == "step_started" else "starting"
+        elif event.step == "search":
+            self._take_search(event)
         elif event.step == "fit":
             self._take_fit(event)
         elif event.step == "evaluate" and event.data.get("score", {}).get("value") is not None:
@@ -275,12 +283,25 @@ class _Watcher:
     def _begin(self, event: Event) -> None:
         """What an earlier attempt did is stored by now, and counted as such."""
         fits = event.data["fits"]
-        self.scores, self.working = {}, {}
+        self.scores, self.working, self.searching = {}, {}, {}
         self.stage, self.started, self.metric = "fitting", event.time, event.data["rank_by"]
         self.done, self.total = fits["stored"], fits["to_train"] + fits["stored"]
 
+    def _take_search(self, event: Event) -> None:
+        """How far a search is, and its best so far."""
+        data = event.data
+        if (data.get("best") or {}).get("value") is not None:
+            self.scores[event.name] = data["best"]
+        total = f" of {data['total']:,}" if data.get("total") else ""
+        self.searching[event.name] = f"searching {event.name}: {data['done']:,}{total} candidates"
+        if not data.get("running"):
+            del self.searching[event.name]
+            self.working.clear()  # fits of a search end without a word
+
     def _take_fit(self, event: Event) -> None:
-        if event.kind == "progress":
+        if event.kind == "progress" and event.data["done"] >= event.data["total"]:
+            self.working.pop(event.key, None)
+        elif event.kind == "progress":
             self.working[event.key] = f"{event.name}: {event.data['done']:,} of {event.data['total']:,} rounds"
         elif event.kind == "step_started":
             self.working.setdefault(event.key, event.name)
@@ -301,13 +322,15 @@ def follow(events: Iterable[Event]) -> Progress:
     watcher = _Watcher()
     for event in events:
         watcher.take(event)
-    stage = "scoring" if 0 < watcher.total <= watcher.done else next(iter(watcher.working.values()), watcher.stage)
+    under_way = next(iter([*watcher.searching.values(), *watcher.working.values()]), None)
+    total = max(watcher.total, watcher.done) if watcher.total else 0  # fits of chosen candidates come later
+    stage = under_way or ("scoring" if 0 < total <= watcher.done else watcher.stage)
     scores = {name: score for name, score in watcher.scores.items() if name != BASELINE}
     best = None
     if scores:
         pick = max if get_metric(watcher.metric).greater_is_better else min
         best = pick(scores, key=lambda name: scores[name]["value"])
-    return Progress(stage, watcher.done, watcher.total, watcher.started, best, None if best is None else scores[best])
+    return Progress(stage, watcher.done, total, watcher.started, best, None if best is None else scores[best])
 
 
 def _read_content(content: Mapping[str, Any], state: str) -> tuple[int | None, str]:

@@ -35,7 +35,7 @@ def make_result(run: str, name: str, plan: Plan, facts: Mapping[str, Fact], trai
     unscored = [step for step in plan.evaluations if step.key in facts and facts[step.key].state == "failed"]
     evaluations: dict[str, dict[str, Fact]] = {}
     for step in plan.evaluations:
-        if step.key in facts:
+        if step.key in facts and step.candidate is None:
             evaluations.setdefault(step.model, {})[step.stage] = facts[step.key]
     models = {name: _model(name, plan, facts, evaluations.get(name, {})) for name in (*resolved.models, BASELINE)}
     baseline = models.pop(BASELINE)
@@ -129,7 +129,8 @@ def selection_scores(plan: Plan, facts: Mapping[str, Fact]) -> dict[str, Any]:
     found = {}
     for step in plan.evaluations:
         fact = facts.get(step.key)
-        if step.stage == "selection" and fact is not None and fact.state == "finished":
+        is_chosen = step.stage == "selection" and step.candidate is None
+        if is_chosen and fact is not None and fact.state == "finished":
             found[step.model] = Score.from_json(fact.payload["selection"][plan.resolved.rank_by])
     return found
 

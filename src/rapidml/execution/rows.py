@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rapidml.dataset.preparation_keeping import KeptSteps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +33,7 @@ class RowsRequest:
         split: The split as written, defaults resolved.
         seed: Seed of the split.
         profile: What the training rows look like; None before that is known.
+        repetition: Which drawing of the folds; 0 is the split itself.
     """
 
     store: str
@@ -38,6 +42,7 @@ class RowsRequest:
     split: Split
     seed: int
     profile: Profile | None = None
+    repetition: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Rows:
         parts: Test part, folds, validation part.
         target: Class index or value. Shape ``(n_rows,)``; None before the profile is known.
         weight: Physics weight. Shape ``(n_rows,)``; None if the dataset has none.
+        kept: Preparation steps that fits of these rows have left for others.
     """
 
     request: RowsRequest
@@ -57,6 +63,7 @@ class Rows:
     parts: Parts
     target: NDArray[np.float64] | None
     weight: NDArray[np.float64] | None
+    kept: KeptSteps = field(default_factory=KeptSteps, compare=False, repr=False)
 
     def truth(self, part: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64] | None]:
         """Ids, target and physics weight of a part, each of shape ``(n_part,)``."""
@@ -91,7 +98,10 @@ class Rows:
         rows = self.parts.rows(part)
         if not keep.all():
             ids, target, weight, rows = ids[keep], target[keep], None if weight is None else weight[keep], rows[keep]
-        return Source(target, weight, ids, lambda positions: make_frame(self.table, features, rows[positions]))
+        which = json.dumps([part, training.model_dump_json(), balance, use_weight])
+        return Source(
+            target, weight, ids, lambda positions: make_frame(self.table, features, rows[positions]), self.kept, which
+        )
 
     def _weigh(
         self, target: NDArray[np.float64], physics: NDArray[np.float64] | None, training: Training, balance: Any
@@ -109,6 +119,6 @@ def load_rows(request: RowsRequest) -> Rows:
     from rapidml.dataset.table import open_table
 
     table = open_table([Path(folder) for folder in request.folders], request.request.rows_key)
-    parts = assign_rows(table, request.request, request.split, request.seed)
+    parts = assign_rows(table, request.request, request.split, request.seed, request.repetition)
     target = None if request.profile is None else target_codes(table, request.request, request.profile)
     return Rows(request, table, parts, target, physics_weight(table, request.request))

@@ -13,14 +13,17 @@ from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError
 from rapidml.events import Event
 from rapidml.execution.comparing import find_score, scored_of
 from rapidml.execution.known import StoredFacts
+from rapidml.execution.notes import list_notes, note_time
 from rapidml.execution.provenance import describe_machine, find_git, list_versions
 from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
+from rapidml.execution.references import find_reference
 from rapidml.execution.results import make_result, make_summary, selection_name
+from rapidml.execution.search_table import add_searches, describe_planned
+from rapidml.execution.searched import open_searches, plan_searched, read_journal
 from rapidml.keys import make_key
 from rapidml.planning.checking import Checked, check_document
 from rapidml.planning.estimates import Estimate, estimate, estimate_text
-from rapidml.planning.planner import make_plan
-from rapidml.planning.reasons import Reference, explain, explain_unread, list_changes
+from rapidml.planning.reasons import Reference, explain, explain_unread
 from rapidml.planning.resolving import resolve
 from rapidml.recipe.affects import step_affected
 from rapidml.recipe.naming import run_name
@@ -30,13 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rapidml.execution.options import RunOptions
+    from rapidml.execution.rows import RowsRequest
     from rapidml.execution.session import Session
     from rapidml.planning.steps import Plan, Reason
     from rapidml.recipe.document import Document
     from rapidml.store.store import Store
 
 
-ADDED: Mapping[str, Any] = {"shards": 1}
+ADDED: Mapping[str, Any] = {"shards": 1, "search": None}
 """Fields that recipes got after version 0.2, with the default they came with, which changes no run of before."""
 
 
@@ -55,6 +59,7 @@ class Prepared:
         cost: What the fits to do will cost; None if that is unknown.
         unread_reasons: Why rows are to be read, if they are.
         stored_files: Files that need not be parsed again for it.
+        run: Run of this very recipe and data, if there is one.
     """
 
     checked: Checked
@@ -67,6 +72,7 @@ class Prepared:
     cost: Estimate | None = None
     unread_reasons: tuple[Reason, ...] = ()
     stored_files: int = 0
+    run: str | None = None
 
     @property
     def name(self) -> str:
@@ -94,7 +100,9 @@ def prepare(document: Document, store: Store, *, look: bool = False) -> Prepared
     significant = {name: value for name, value, _ in values if _is_significant(name, value)}
     digest = make_key({"recipe": significant, "identity": identity})
     plain, origins = {name: value for name, value, _ in values}, {name: origin for name, _, origin in values}
-    prepared = Prepared(checked, reading, None, digest, find_reference(store, checked, plain, origins), plain, origins)
+    reference = find_reference(store, checked, plain, origins)
+    run = store.runs.find_same(digest)
+    prepared = Prepared(checked, reading, None, digest, reference, plain, origins, run=run)
     if reading.profile is not None:
         return _with_plan(prepared, facts)
     if look:
@@ -106,8 +114,15 @@ def prepare(document: Document, store: Store, *, look: bool = False) -> Prepared
 def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
     reading = prepared.reading
     assert reading.profile is not None
-    plan = make_plan(resolve(prepared.checked, reading.request, reading.profile), facts)
-    reference = prepared.reference
+    resolved = resolve(prepared.checked, reading.request, reading.profile)
+    searches = open_searches(resolved, facts, read_journal(facts.store, prepared.run)) if resolved.ranged else ()
+    return _explain(replace(prepared, plan=plan_searched(resolved, searches, facts, is_over=False)), facts)
+
+
+def _explain(prepared: Prepared, facts: StoredFacts) -> Prepared:
+    """The plan with its reasons, notes and costs."""
+    plan, reference = prepared.plan, prepared.reference
+    assert plan is not None
     if reference is not None:
         stored = facts.store.find_facts(reference.keys, stored=False)
         failed = frozenset(key for key, fact in stored.items() if fact.state == "failed")
@@ -115,9 +130,15 @@ def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
         reference = replace(reference, failed=failed, finished=finished)
     identity = prepared.checked.identity.to_json()
     plan = explain(plan, reference, prepared.values, prepared.origins, identity)
-    plan = replace(plan, notes=_list_notes(plan, facts))
-    costs = facts.list_costs(_comparable_keys(plan, reference, facts)) if plan.to_train else []
-    cost = estimate(plan, costs, workers=min(os.cpu_count() or 1, max(1, plan.to_train)))
+    plan = replace(plan, notes=list_notes(plan, facts))
+    is_done = plan.is_searched and not plan.to_train
+    costs = [] if is_done else facts.list_costs(_comparable_keys(plan, reference, facts))
+    cost = estimate(
+        plan,
+        costs,
+        workers=min(os.cpu_count() or 1, max(plan.to_train, *(s.count_open().fits for s in plan.searches), 1)),
+    )
+    plan = replace(plan, notes=(*plan.notes, *note_time(plan, cost)))
     return replace(prepared, plan=plan, reference=reference, cost=cost)
 
 
@@ -133,54 +154,6 @@ def _comparable_keys(plan: Plan, reference: Reference | None, facts: StoredFacts
         return [*plan.list_keys(), *reference.keys]
     newest = facts.store.index.list_runs(limit=1)
     return list(facts.store.runs.list_keys(newest[0].id)) if newest else []
-
-
-def _list_notes(plan: Plan, facts: StoredFacts) -> tuple[str, ...]:
-    """Sentences worth saying about what is reused, and about fits that other users of the host could disturb."""
-    now = list_versions()
-    mixed: dict[tuple[str, str, str], int] = {}
-    for fact in facts.find_facts([fit.key for fit in plan.fits if fit.state == "stored"]).values():
-        for library, version in fact.versions.items():
-            if now.get(library, version) != version:
-                mixed[library, version, now[library]] = mixed.get((library, version, now[library]), 0) + 1
-    reused = (
-        f"{count} fits were made with {library} {old}, you have {new}: reused"
-        for (library, old, new), count in mixed.items()
-    )
-    shards = {fit.model: fit.spec.shards for fit in plan.fits if fit.state == "to_do" and fit.spec.shards > 1}
-    spread = (
-        f"{model} trains in {count} shards; while it does, XGBoost's ports between them ask for no password"
-        for model, count in shards.items()
-    )
-    return (*reused, *spread)
-
-
-def find_reference(
-    store: Store, checked: Checked, values: Mapping[str, Any], origins: Mapping[str, str]
-) -> Reference | None:
-    """The run to compare a plan with: among the newest of its name and of its dataset the one with fewest changes."""
-    dataset = make_key({"identity": checked.identity.to_json()})
-    name = run_name(checked.document)
-    records = [*store.index.find_runs("name", name)[:10], *store.index.find_runs("dataset", dataset)[:10]]
-    found = [_load_reference(store, run) for run in dict.fromkeys(record.id for record in records)]
-    known = [reference for reference in found if reference is not None]
-    identity = checked.identity.to_json()
-    return min(
-        known, key=lambda known: (known.identity != identity, len(list_changes(known, values, origins))), default=None
-    )
-
-
-def _load_reference(store: Store, run: str) -> Reference | None:
-    content = store.runs.load(run)
-    if "values" not in content:
-        return None
-    return Reference(
-        id=run,
-        values=content["values"],
-        origins=content["origins"],
-        identity=content["identity"],
-        keys=frozenset(content["keys"]),
-    )
 
 
 def run_recipe(document: Document, store: Store, options: RunOptions, watch: Callable[[Event], None]) -> dict[str, Any]:
@@ -202,7 +175,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
     """
     started = time.perf_counter()
     prepared = prepare(document, store, look=True)
-    same = store.runs.find_same(prepared.digest)
+    same = prepared.run
     if same is not None and prepared.plan is not None and _is_complete(prepared.plan):
         stored = store.runs.load(same).get("result")
         if stored is not None and stored["state"] == "finished":
@@ -224,7 +197,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
 
 
 def _is_complete(plan: Plan) -> bool:
-    return not plan.to_train and all(step.state == "stored" for step in plan.evaluations)
+    return plan.is_searched and not plan.to_train and all(step.state == "stored" for step in plan.evaluations)
 
 
 def _nothing_computed(stored: dict[str, Any], plan: Plan) -> dict[str, Any]:
@@ -242,14 +215,22 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
         assert prepared.plan is not None
         session.store.runs.update(session.run, _run_content(prepared))
         session.announce(Event("run_started", name=prepared.name, data=describe_plan(prepared)))
-        schedule = Schedule(session, prepared.plan, rows_request_of(session, prepared), facts)
+        request = rows_request_of(session, prepared)
+        if not prepared.plan.is_searched:
+            _search(session, prepared.plan, request, facts)
+            prepared = _choose(session, prepared, facts)
+        plan = prepared.plan
+        assert plan is not None
+        schedule = Schedule(session, plan, request, facts)
         schedule.run()
     except BaseException as error:
-        result = None if schedule is None else _finish(session, prepared, schedule.trained, started)
         state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         changes: dict[str, Any] = {"error": str(error) if isinstance(error, RapidmlError) else repr(error)}
-        if result is not None:
-            changes["result"] = {**result, "state": state}
+        if schedule is None and prepared.plan is not None and prepared.plan.searches:
+            prepared = _choose(session, prepared, facts)
+            changes["result"] = {**_finish(session, prepared, 0, started), "state": state}
+        elif schedule is not None:
+            changes["result"] = {**_finish(session, prepared, schedule.trained, started), "state": state}
         session.attempt.finish(state, changes=changes)
         raise
     result = _finish(session, prepared, schedule.trained, started)
@@ -261,6 +242,27 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     return result
 
 
+def _search(session: Session, plan: Plan, request: RowsRequest, facts: StoredFacts) -> None:
+    """Search the ranges that are open."""
+    from rapidml.execution.searching import Searching
+
+    try:
+        Searching(session, plan, request, facts).run()
+    finally:
+        session.attempt.facts.flush()
+
+
+def _choose(session: Session, prepared: Prepared, facts: StoredFacts) -> Prepared:
+    """The plan with the best candidates of its searches, as far as they went."""
+    plan = prepared.plan
+    assert plan is not None
+    resolved = resolve(prepared.checked, prepared.reading.request, plan.resolved.profile)
+    chosen = plan_searched(resolved, plan.searches, facts, is_over=True)
+    prepared = replace(prepared, plan=replace(chosen, reasons=plan.reasons, notes=plan.notes))
+    session.store.runs.update(session.run, _run_content(prepared))
+    return prepared
+
+
 def _finish(session: Session, prepared: Prepared, trained: int, started: float) -> dict[str, Any]:
     """The result as far as it goes; every fact is on disk."""
     plan = prepared.plan
@@ -268,6 +270,8 @@ def _finish(session: Session, prepared: Prepared, trained: int, started: float) 
     session.attempt.facts.flush()
     found = {**StoredFacts(session.store).find_facts(plan.list_keys()), **session.facts}
     result = make_result(session.run, prepared.name, plan, found, trained)
+    if plan.searches:
+        add_searches(result, session.store, session.run, plan, found)
     result["seconds"] = round(time.perf_counter() - started, 3)
     result["computed"] = True
     return result
@@ -373,4 +377,5 @@ def describe_plan(prepared: Prepared) -> dict[str, Any]:
         "left_out": [list(pair) for pair in profile.left_out],
         "estimate": None if prepared.cost is None else estimate_text(prepared.cost),
         "reference": None if prepared.reference is None else prepared.reference.id,
+        "search": {search.name: describe_planned(search) for search in plan.searches},
     }

@@ -62,7 +62,8 @@ class Schedule:
 
         to_do = {fit.key: fit for fit in self.plan.fits if fit.state == "to_do"}
         fits = [fit for fit in to_do.values() if not self._adopt(fit)]
-        evaluations = list({step.key: step for step in self.plan.evaluations if step.state == "to_do"}.values())
+        open_steps = [step for step in reversed(self.plan.evaluations) if step.state == "to_do"]
+        evaluations = list({step.key: step for step in open_steps}.values())[::-1]
         if not fits and not evaluations:
             return
         self._rivals = self.session.find_rivals()
@@ -88,7 +89,7 @@ class Schedule:
         open_keys = {fit.key for fit in fits}
         steps: list[Step] = [*fits, *evaluations]
         for step in steps:
-            keys = step.rounds_from if is_fit(step) else (self._fit_of[p.key] for p in step.predictions)
+            keys = step.rounds_from if is_fit(step) else (self._fit_of.get(p.key) for p in step.predictions)
             needs = open_keys.intersection(keys)
             if not needs:
                 self.ready.append(step)
@@ -223,13 +224,13 @@ class Schedule:
             self.session.announce(Event("step_failed", first.kind, step.key, name, {"error": first.error}))
         else:
             self.trained += is_fit(step) and first.payload["trained"]
-            data = {"seconds": first.seconds, **self._score(first)}
+            data = {"seconds": first.seconds, **self._score(step, first)}
             self.session.announce(Event("step_finished", first.kind, step.key, name, data))
         self._release(step.key, is_done=first.error is None)
 
-    def _score(self, outcome: Outcome) -> dict[str, Any]:
+    def _score(self, step: Step, outcome: Outcome) -> dict[str, Any]:
         """The selection score of an evaluation, for the table that grows."""
-        if outcome.kind != "evaluate" or "selection" not in outcome.payload:
+        if outcome.kind != "evaluate" or "selection" not in outcome.payload or step.candidate is not None:
             return {}
         score = outcome.payload["selection"][self.plan.resolved.rank_by]
         return {"score": {part: score[part] for part in ("value", "low", "high")}}

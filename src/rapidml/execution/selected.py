@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import RapidmlError
+from rapidml.execution.candidate_table import load_candidates
 from rapidml.execution.comparing import find_score, scored_of
 from rapidml.execution.curves import load_curves
 from rapidml.planning.planner import BASELINE
@@ -51,6 +52,23 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
+class SearchedModel:
+    """A model of a run that was searched, or is being searched.
+
+    Attributes:
+        run: Key of the run on the page.
+        run_name: What the run is called there.
+        model: Name of the model.
+        candidates: Number of its candidates so far.
+    """
+
+    run: str
+    run_name: str
+    model: str
+    candidates: int
+
+
+@dataclass(frozen=True)
 class Selected:
     """Everything that is shown of the chosen runs.
 
@@ -62,6 +80,7 @@ class Selected:
         curves: Run, name of the run and curve, in the order of the table.
         task_kinds: Kinds of task of the runs.
         notes: Sentences that have to be said.
+        searched: The models that have candidates to be looked at.
     """
 
     scores: tuple[ScoreRow, ...] = ()
@@ -71,6 +90,7 @@ class Selected:
     curves: tuple[tuple[str, str, ModelCurve], ...] = ()
     task_kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    searched: tuple[SearchedModel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +129,21 @@ def load_selected(
     kinds = tuple(dict.fromkeys(part.result["task"]["kind"] for part in parts))
     selection = " and ".join(dict.fromkeys(part.result["selection"] for part in parts))
     ranking = tuple(group[1] for group in groups)
-    return Selected(tuple(scores), _headings(parts), ranking, selection, curves, kinds, tuple(notes))
+    searched = _list_searched(runs)
+    return Selected(tuple(scores), _headings(parts), ranking, selection, curves, kinds, tuple(notes), searched)
+
+
+def _list_searched(runs: Sequence[tuple[str, Store, str]]) -> tuple[SearchedModel, ...]:
+    """Searched models of all chosen runs, those that still work included."""
+    found: list[SearchedModel] = []
+    for key, store, run in runs:
+        try:
+            tables = load_candidates(store, run)
+            name = store.get_run(run).name or run
+        except (RapidmlError, OSError):  # said by the page of the search
+            continue
+        found += [SearchedModel(key, name, model, len(table.rows)) for model, table in tables.items()]
+    return tuple(found)
 
 
 def _load_parts(runs: Sequence[tuple[str, Store, str]], notes: list[str]) -> list[_Part]:

@@ -97,8 +97,13 @@ class Session:
         self.attempt.append(event)
         self.watch(event)
 
-    def record(self, outcome: Outcome) -> Fact:
-        """Append the fact of a finished or failed step."""
+    def record(self, outcome: Outcome, *, remember: bool = True) -> Fact:
+        """Append the fact of a finished or failed step.
+
+        Args:
+            outcome: What the step came to.
+            remember: Keep the fact for the result of the run; a search has too many.
+        """
         fact = Fact(
             key=outcome.key,
             kind=outcome.kind,
@@ -112,7 +117,8 @@ class Session:
             error=outcome.error,
         )
         self.attempt.facts.append(fact)
-        self.facts[fact.key] = fact
+        if remember:
+            self.facts[fact.key] = fact
         return fact
 
     def find_rivals(self) -> dict[str, str]:
@@ -132,16 +138,17 @@ class Session:
         assert self._workers is not None
         return self._workers
 
-    def need(self, tasks: int, cells: float) -> Workers:
+    def need(self, tasks: int, cells: float, *, apart: bool = False) -> Workers:
         """Workers for some independent tasks: the ones that are open if they fit, else others.
 
         Args:
             tasks: Number of tasks that could run at once.
             cells: Rows times features, summed over the tasks.
+            apart: In processes of their own, which can be ended.
         """
         workers = self._find_open()
         if workers is None:
-            is_small = cells <= SMALL_WORK and tasks <= MANY_TASKS and self.options.workers is None
+            is_small = cells <= SMALL_WORK and tasks <= MANY_TASKS and self.options.workers is None and not apart
             workers = self._need_threads(tasks) if is_small else self._open_processes()
         if workers.kind in ("warm", "processes"):
             self._workers = workers = workers.share(self.options.workers or tasks)
@@ -242,7 +249,13 @@ class Session:
             )
 
     def submit(
-        self, function: Callable[..., Any], *args: Any, name: str, priority: int = 0, worker: str | None = None
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        name: str,
+        priority: int = 0,
+        worker: str | None = None,
+        only: bool = True,
     ) -> Future[Any]:
         """Run a function on a worker, once.
 
@@ -251,7 +264,8 @@ class Session:
             args: Its arguments, small and plain.
             name: Unique name of the Dask task.
             priority: Higher runs sooner.
-            worker: Address of the only worker that may run it; any if None.
+            worker: Address of the worker that runs it; any if None.
+            only: No other worker may run it, even when that one is gone.
 
         Raises:
             WorkersLost: There is nobody to hand it to.
@@ -260,5 +274,12 @@ class Session:
         key = f"{name}-{uuid.uuid4().hex}"
         pinned = None if worker is None else [worker]
         return self.workers.client.submit(
-            function, *args, key=key, pure=False, retries=0, priority=priority, workers=pinned
+            function,
+            *args,
+            key=key,
+            pure=False,
+            retries=0,
+            priority=priority,
+            workers=pinned,
+            allow_other_workers=pinned is not None and not only,
         )

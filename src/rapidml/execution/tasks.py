@@ -201,26 +201,31 @@ def store_fit(
     Returns:
         The fit's outcome first, then one for each prediction.
     """
-    step, request = job.step, rows.request
-    payload = {
-        "model": step.model,
-        "part": step.part,
-        "type": step.spec.type,
-        "rows": len(rows.parts.rows(step.part)),
-        "features": len(request.profile.features) if request.profile else 0,
-        "rounds": model.rounds,
-        "best_round": model.best_round,
-        "history": model.history,
-        "threads": job.threads,
-        "warnings": list(warned),
-        "trained": trained,
-        "start": None if step.start is None else step.start.key,
-    }
+    step = job.step
+    payload = describe_fit(rows, model, step.model, step.part, step.spec.type, job.threads)
+    payload |= {"warnings": list(warned), "trained": trained, "start": None if step.start is None else step.start.key}
     fitted = Outcome(step.key, "fit", payload, (), time.perf_counter() - started, peak_memory(), family=step.family)
     fitted = fitted.stored_with(objects.put("models", step.key, model.save, fitted.note()))
     if trained:
         forget_checkpoints(rows.request.store, step.key)
     return [fitted, *(_predict(rows, model, job, prediction, objects) for prediction in step.predictions)]
+
+
+def describe_fit(rows: Rows, model: TrainedModel, name: str, part: str, type_name: str, threads: int) -> dict[str, Any]:
+    """What the fact of a fit says of it."""
+    return {
+        "model": name,
+        "part": part,
+        "type": type_name,
+        "rows": len(rows.parts.rows(part)),
+        "features": len(rows.request.profile.features) if rows.request.profile else 0,
+        "rounds": model.rounds,
+        "best_round": model.best_round,
+        "history": model.history,
+        "threads": threads,
+        "warnings": [],
+        "trained": True,
+    }
 
 
 def import_library(type_name: str) -> None:
@@ -267,7 +272,7 @@ def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
         seed=step.seed,
         threads=job.threads,
         start=find_start(job, rows.request, objects, find_kept(store, step.key)),
-        report=make_reporter(step, job.topic),
+        report=make_reporter(step.key, step.title, job.topic),
         keep=keep_checkpoints(store, step.key),
     )
 
@@ -291,7 +296,7 @@ def find_start(job: FitJob, request: RowsRequest, objects: Objects, checkpoint: 
     return None if start is None else start.fitted
 
 
-def make_reporter(step: FitStep, topic: str) -> Callable[[int, int, dict[str, float]], None]:
+def make_reporter(key: str, title: str, topic: str) -> Callable[[int, int, dict[str, float]], None]:
     """Progress to Dask's event log, at most twice a second. Made in the task's own thread, called in any."""
     from distributed import get_worker
 
@@ -303,7 +308,7 @@ def make_reporter(step: FitStep, topic: str) -> Callable[[int, int, dict[str, fl
         now = time.monotonic()
         if now - last >= 0.5:
             last = now
-            event = Event("progress", "fit", step.key, step.title, {"done": done, "total": total, "scores": scores})
+            event = Event("progress", "fit", key, title, {"done": done, "total": total, "scores": scores})
             worker.log_event(topic, event.to_json())
 
     return report

@@ -10,6 +10,10 @@ the conformance suite of the tests:
 - **Continued is undisturbed.** ``start`` is only ever a way to save time: ``fit(start=...)`` equals ``fit()`` without
   it, to the byte. An adapter that cannot promise that ignores ``start``. The caller promises in turn that ``start``
   was fitted on the same rows with the same seed and parameters, but for the number of rounds and the patience.
+- **A prefix is the fit.** Where ``prefix`` names a parameter, a fit with a lower value of it is the first part of one
+  with a higher value: ``fit(n).cut(m)`` saves the files of ``fit(m)``, to the byte, and predicts the same. So it names
+  rounds or trees that are added one after the other, never a limit such as ``max_iter``. ``prefix_rounds`` is None for
+  parameters with which that does not hold.
 - **Stopped early is cut.** With ``watch`` and ``early_stopping`` the library's own loss of the objective is watched,
   with the weights of ``watch``; the model that comes back ends with the best round.
 - **Checked without the library.** ``check`` and ``resolve`` run in every command, so they read lists that were made
@@ -20,6 +24,10 @@ Features come as a ``Frame`` in feature order. Categorical columns hold codes in
 (-1 = missing or unseen) and reach only adapters with ``takes_categories``; NaN reaches only those with
 ``takes_missing``. An adapter is added by an entry point in the group ``rapidml.models``: its name is the ``type`` of
 recipes, its value a class without arguments, or an object, that satisfies ``Adapter``.
+
+Fits on the same rows can share them in the library's own form, so that they are binned or copied once. An adapter that
+offers this satisfies ``HoldingAdapter`` too; nobody has to. The rule is the same: what comes of held rows is equal to
+the byte to what comes of the rows themselves, and a fit leaves held rows as they are.
 """
 
 from __future__ import annotations
@@ -29,7 +37,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -94,7 +102,7 @@ class Fitted(Protocol):
         ...
 
     def cut(self, rounds: int) -> Fitted:
-        """The model after its first rounds, equal to a fit of that many.
+        """The model after its first rounds (of ``iterations`` or of ``prefix``), equal to a fit of that many.
 
         Raises:
             ValueError: The model has no rounds, or fewer.
@@ -117,6 +125,7 @@ class Adapter(Protocol):
         takes_missing: Whether numbers may be NaN.
         takes_negative_features: Whether numbers may be below zero.
         iterations: Name of the parameter that counts rounds; None for models without rounds, which cannot stop early.
+        prefix: Name of the parameter along which shorter fits are exact prefixes of longer ones; None if there is none.
         uses_threads: Whether more than one thread makes its fits faster.
         devices: Where it can train: ``cpu``, ``cuda``.
         takes_shards: Whether several ranks, each with a share of the rows, can train one model together.
@@ -132,6 +141,7 @@ class Adapter(Protocol):
     takes_missing: bool
     takes_negative_features: bool
     iterations: str | None
+    prefix: str | None
     uses_threads: bool
     devices: frozenset[str]
     takes_shards: bool
@@ -142,6 +152,14 @@ class Adapter(Protocol):
 
     def resolve(self, params: Mapping[str, Any], task: Task, early_stopping: int | None) -> dict[str, Any]:
         """Checked parameters as they enter the key: aliases and dependent defaults resolved, nothing else added."""
+        ...
+
+    def prefix_rounds(self, params: Mapping[str, Any]) -> int | None:
+        """Value of ``prefix`` in resolved parameters, the library's default where it is not given.
+
+        Returns:
+            The number of rounds; None where a shorter fit with these parameters is no exact prefix of a longer one.
+        """
         ...
 
     def versions(self) -> dict[str, str]:
@@ -188,5 +206,71 @@ class Adapter(Protocol):
 
         Raises:
             ModelError: The files are absent, damaged or hold something that is not allowed.
+        """
+        ...
+
+
+class HeldRows(Protocol):
+    """Training rows, and the watched ones, in a library's own form: what a fit needs to know of them."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that they take, about."""
+        ...
+
+
+@runtime_checkable
+class HoldingAdapter(Adapter, Protocol):
+    """An adapter whose fits can share rows in the library's own form; see the module."""
+
+    def form(self, params: Mapping[str, Any]) -> tuple[Any, ...]:
+        """What of the library and of the parameters decides the form: fits for which it is equal can share rows.
+
+        Returns:
+            Plain values, such as the name of the form and the number of bins.
+        """
+        ...
+
+    def hold_rows(
+        self, rows: TrainingRows, params: Mapping[str, Any], task: Task, *, threads: int, watch: TrainingRows | None
+    ) -> HeldRows:
+        """Rows in the library's form; nothing of the frame is kept beside it.
+
+        Raises:
+            ModelError: The library refuses the rows.
+        """
+        ...
+
+    def hold_shown(self, features: Frame) -> NDArray[Any]:
+        """Rows to predict as the library reads them."""
+        ...
+
+    def fit_held(
+        self,
+        rows: Any,
+        params: Mapping[str, Any],
+        task: Task,
+        *,
+        seed: int,
+        threads: int,
+        early_stopping: int | None = None,
+        start: Fitted | None = None,
+        device: str = "cpu",
+        report: Report | None = None,
+        keep: Keep | None = None,
+    ) -> Fitted:
+        """The very model of ``fit``; ``rows`` is what ``hold_rows`` gave for parameters of the same form."""
+        ...
+
+    def predict_held(
+        self, fitted: Any, shown: NDArray[Any], rounds: Sequence[int], *, threads: int
+    ) -> list[NDArray[Any]]:
+        """Predictions of a fit cut to each of some numbers of rounds, the very ones of ``Fitted.predict``.
+
+        Args:
+            fitted: What a fit gave.
+            shown: What ``hold_shown`` gave, at least one row.
+            rounds: Numbers of rounds, each at most those of the fit; empty for one prediction of the whole.
+            threads: Threads to use; changes nothing but the time.
         """
         ...

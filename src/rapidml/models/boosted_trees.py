@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rapidml.errors import ExtraNotInstalled, ModelError
+from rapidml.errors import ModelError
 from rapidml.models.adapter import Complaint
+from rapidml.models.booster_model import (
+    BoosterModel,
+    explain_refusals,
+    import_xgboost,
+    load_booster,
+    make_booster_model,
+    predict_prefixes,
+    predict_rounds,
+)
 from rapidml.models.parameters import ParameterList, read_list
 from rapidml.models.versions import find_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -20,12 +28,11 @@ if TYPE_CHECKING:
 
     from rapidml.dataset.frame import Frame, Task, TrainingRows
     from rapidml.models.adapter import Fitted, Keep, Report
+    from rapidml.models.boosted_rows import BinnedRows, RowFacts
     from rapidml.models.boosting import Boosting, History
 
 DEFAULT_ROUNDS = 100
 DEFAULT_ROUNDS_STOPPED = 2000
-LEAST_SHARE = 1e-7
-"""A class that has no weight in the rows of a fit starts with this share."""
 
 OBJECTIVES: dict[str, tuple[str, str]] = {
     "binary:logistic": ("binary", "logloss"),
@@ -90,6 +97,7 @@ class BoostedTrees:
     takes_missing = True
     takes_negative_features = True
     iterations: str | None = "n_estimators"
+    prefix: str | None = "n_estimators"
     uses_threads = True
     devices = frozenset({"cpu", "cuda"})
     takes_shards = True
@@ -128,6 +136,10 @@ class BoostedTrees:
         found = find_versions(("xgboost", "xgboost-cpu"))
         return {"xgboost": next(iter(found.values()))} if found else {}
 
+    def prefix_rounds(self, params: Mapping[str, Any]) -> int | None:
+        """The number of rounds; blocks of random numbers make prefixes exact with sampling too."""
+        return int(params.get("n_estimators", DEFAULT_ROUNDS))
+
     def fit(
         self,
         rows: TrainingRows,
@@ -144,101 +156,78 @@ class BoostedTrees:
         keep: Keep | None = None,
     ) -> BoosterModel:
         """Train, continue or cut; see ``adapter.Adapter.fit``."""
-        from rapidml.models.boosting import Boosting
+        from rapidml.models.boosted_rows import bin_rows, find_facts
 
-        xgboost = _import_library(device)
-        boosting = Boosting(
-            params=_library_params(params, rows, task, threads=threads, device=device),
-            total=int(params["n_estimators"]),
-            sampling=is_sampling(params),
-            seed=seed,
-            patience=early_stopping if watch is not None else None,
-            report=report,
-            keep=None if keep is None else lambda booster, losses: keep(_make_model(booster, task, losses)),
-        )
-        assert start is None or isinstance(start, BoosterModel)
-        begin = None if start is None else _find_begin(start, boosting, is_watched=watch is not None)
-        if isinstance(begin, BoosterModel):
-            return begin
-        try:
-            train = _make_dmatrix(rows, params, threads)
-            watched = None if watch is None else _make_dmatrix(watch, params, threads, like=train)
-            raw, history = (None, _new_history()) if begin is None else begin
-            booster = boosting.run(train, watched, raw, history)
-        except xgboost.core.XGBoostError as error:
-            raise ModelError(f"xgboost: {_first_line(error)}") from error
-        return _keep_best(_make_model(booster, task, history), boosting)
+        import_xgboost(device)
+        own = _library_params(params, find_facts(rows, task), task, threads=threads, device=device)
+        patience = early_stopping if watch is not None else None
+        boosting = _make_boosting(own, params, task, seed, patience, report, keep)
+        return _train(boosting, lambda: bin_rows(rows, watch, params, threads), task, start)
+
+    def form(self, params: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Binned rows depend on the number of bins alone; see ``adapter.HoldingAdapter``."""
+        from rapidml.models.boosted_rows import DEFAULT_BINS
+
+        return "xgboost", params.get("max_bin", DEFAULT_BINS)
+
+    def hold_rows(
+        self, rows: TrainingRows, params: Mapping[str, Any], task: Task, *, threads: int, watch: TrainingRows | None
+    ) -> BinnedRows:
+        """Binned rows; see ``adapter.HoldingAdapter``."""
+        from rapidml.models.boosted_rows import hold_binned
+
+        with explain_refusals(import_xgboost("cpu")):
+            return hold_binned(rows, watch, params, task, threads)
+
+    def hold_shown(self, features: Frame) -> NDArray[np.float32]:
+        """Rows to predict. Shape ``(n_rows, n_flat)``."""
+        from rapidml.models.boosted_rows import make_float_matrix
+
+        return make_float_matrix(features)
+
+    def fit_held(
+        self,
+        rows: BinnedRows,
+        params: Mapping[str, Any],
+        task: Task,
+        *,
+        seed: int,
+        threads: int,
+        early_stopping: int | None = None,
+        start: Fitted | None = None,
+        device: str = "cpu",
+        report: Report | None = None,
+        keep: Keep | None = None,
+    ) -> BoosterModel:
+        """The model of ``fit``, without binning the rows again; see ``adapter.HoldingAdapter``."""
+        import_xgboost(device)
+        own = _library_params(params, rows.facts, task, threads=threads, device=device)
+        patience = early_stopping if rows.watch is not None else None
+        boosting = _make_boosting(own, params, task, seed, patience, report, keep)
+        return _train(boosting, lambda: (rows.train, rows.watch), task, start)
+
+    def predict_held(
+        self, fitted: BoosterModel, shown: NDArray[np.float32], rounds: Sequence[int], *, threads: int
+    ) -> list[NDArray[np.float32]]:
+        """Predictions after each number of rounds; see ``adapter.HoldingAdapter``."""
+        for wanted in rounds:
+            fitted.require_rounds(wanted)
+        booster = load_booster(fitted.raw, threads)
+        if len(rounds) < 2:
+            return [predict_rounds(booster, shown, fitted.task, rounds[0] if rounds else 0)]
+        return predict_prefixes(booster, shown, fitted.task, rounds)
 
     def load(self, folder: Path, task: Task) -> BoosterModel:
         """The model that ``BoosterModel.save`` wrote."""
         from rapidml.models.boosting import History
 
-        _import_library("cpu")
+        import_xgboost("cpu")
         try:
             raw = (folder / "model.ubj").read_bytes()
             rounds = json.loads((folder / "rounds.json").read_text(encoding="utf-8"))
             return BoosterModel(raw, task, rounds["rounds"], rounds["best_round"], History.from_json(rounds["losses"]))
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder} does not hold a whole xgboost model: {error}") from error
-
-
-@dataclass(frozen=True)
-class BoosterModel:
-    """Fitted trees as XGBoost's own bytes (UBJSON), which is also how they are stored.
-
-    Attributes:
-        raw: The model without training state; two equal fits have equal bytes.
-        task: What was learned.
-        rounds: Rounds in it.
-        best_round: Round with the lowest watched loss; None if nothing was watched.
-        losses: Losses of all rounds that were trained, those cut off included: they decide how continuing goes.
-    """
-
-    raw: bytes = field(repr=False)
-    task: Task
-    rounds: int
-    best_round: int | None
-    losses: History = field(repr=False)
-
-    @property
-    def history(self) -> dict[str, list[float]]:
-        """Losses by name, each as long as ``round``."""
-        return self.losses.to_json()
-
-    def predict(self, features: Frame, *, threads: int) -> NDArray[np.float32]:
-        """Chance of class 1, of every class, or the value; see ``adapter.Fitted.predict``."""
-        import numpy as np
-
-        from rapidml.models.matrix import make_matrix
-
-        booster = _load_booster(self.raw, threads)
-        predicted = booster.inplace_predict(make_matrix(features, np.float32), validate_features=False)
-        shape = (features.n_rows, len(self.task.classes)) if self.task.kind == "multiclass" else (features.n_rows,)
-        return np.asarray(predicted, dtype=np.float32).reshape(shape)
-
-    def save(self, folder: Path) -> None:
-        """Write ``model.ubj`` (XGBoost's own format) and ``rounds.json``."""
-        (folder / "model.ubj").write_bytes(self.raw)
-        rounds = {"rounds": self.rounds, "best_round": self.best_round, "losses": self.history}
-        (folder / "rounds.json").write_text(json.dumps(rounds, sort_keys=True), encoding="utf-8")
-
-    def cut(self, rounds: int) -> BoosterModel:
-        """The model after its first rounds, equal to the byte to a fit of that many.
-
-        Raises:
-            ValueError: It has fewer rounds, or ``rounds`` is below 1.
-        """
-        if not 1 <= rounds <= self.rounds:
-            raise ValueError(f"cannot cut a model of {self.rounds} rounds to {rounds}")
-        if rounds == self.rounds:
-            return self
-        raw = bytes(_load_booster(self.raw, 1)[:rounds].save_raw("ubj"))
-        return BoosterModel(raw, self.task, rounds, None, self.losses.first(rounds))
-
-
-def _make_model(booster: Any, task: Task, losses: History) -> BoosterModel:
-    """All rounds trained so far."""
-    return BoosterModel(bytes(booster.save_raw("ubj")), task, booster.num_boosted_rounds(), None, losses)
 
 
 def default_objective(task_kind: str) -> str:
@@ -294,10 +283,52 @@ def _keep_best(model: BoosterModel, boosting: Boosting) -> BoosterModel:
     return BoosterModel(model.cut(stopper.best).raw, model.task, stopper.best, stopper.best, model.losses)
 
 
+def _make_boosting(
+    own: dict[str, Any],
+    params: Mapping[str, Any],
+    task: Task,
+    seed: int,
+    patience: int | None,
+    report: Report | None,
+    keep: Keep | None,
+) -> Boosting:
+    """How to train with XGBoost's own parameters."""
+    from rapidml.models.boosting import Boosting
+
+    return Boosting(
+        params=own,
+        total=int(params["n_estimators"]),
+        sampling=is_sampling(params),
+        seed=seed,
+        patience=patience,
+        report=report,
+        keep=None if keep is None else lambda booster, losses: keep(make_booster_model(booster, task, losses)),
+    )
+
+
+def _train(
+    boosting: Boosting, find_rows: Callable[[], tuple[Any, Any]], task: Task, start: Fitted | None
+) -> BoosterModel:
+    """Train, continue or cut; the rows are asked for only where something is left to train."""
+    assert start is None or isinstance(start, BoosterModel)
+    begin = None if start is None else _find_begin(start, boosting, is_watched=boosting.patience is not None)
+    if isinstance(begin, BoosterModel):
+        return begin
+    from rapidml.models.threads import limit_threads
+
+    with explain_refusals(import_xgboost("cpu")), limit_threads(boosting.params["nthread"], "xgboost"):
+        train, watch = find_rows()
+        raw, history = (None, _new_history()) if begin is None else begin
+        booster = boosting.run(train, watch, raw, history)
+    return _keep_best(make_booster_model(booster, task, history), boosting)
+
+
 def _library_params(
-    params: Mapping[str, Any], rows: TrainingRows, task: Task, *, threads: int, device: str
+    params: Mapping[str, Any], facts: RowFacts, task: Task, *, threads: int, device: str
 ) -> dict[str, Any]:
     """XGBoost's own parameters for one fit."""
+    from rapidml.models.boosted_rows import make_constraints
+
     given = {name: value for name, value in params.items() if name != "n_estimators"}
     objective = given.pop("objective", None) or default_objective(task.kind)
     loss = OBJECTIVES[objective][1]
@@ -307,91 +338,12 @@ def _library_params(
     full |= {"objective": objective, "eval_metric": loss}
     if task.kind == "multiclass":
         full["num_class"] = len(task.classes)
-        full.setdefault("base_score", class_scores(rows, len(task.classes)))
-    return full | _constraints(given, rows.features)
-
-
-def class_scores(rows: TrainingRows, n_classes: int) -> list[float]:
-    """Where several classes start: the logarithm of their weighted shares, mean 0.
-
-    XGBoost makes the same numbers, but in sums whose last digits depend on the number of threads.
-    """
-    import numpy as np
-
-    sums = rows.class_sums
-    if sums is None:
-        codes = rows.target.astype(np.int64)
-        sums = np.bincount(codes, rows.weight, n_classes).astype(np.float64)
-    logarithm = np.log(np.maximum(sums / sums.sum(), LEAST_SHARE))
-    return [float(np.float32(value)) for value in logarithm - logarithm.mean()]
-
-
-def _constraints(params: Mapping[str, Any], features: Frame) -> dict[str, Any]:
-    """Constraints by column name as XGBoost's by position."""
-    from rapidml.models.matrix import flat_names
-
-    names = flat_names(features)
-    found: dict[str, Any] = {}
-    monotone = params.get("monotone_constraints")
-    if isinstance(monotone, dict):
-        _require_columns(monotone, names, "monotone_constraints")
-        found["monotone_constraints"] = "(" + ",".join(str(monotone.get(name, 0)) for name in names) + ")"
-    groups = params.get("interaction_constraints")
-    if groups is not None:
-        _require_columns([name for group in groups for name in group], names, "interaction_constraints")
-        found["interaction_constraints"] = json.dumps([[names.index(name) for name in group] for group in groups])
-    return found
-
-
-def _require_columns(wanted: Any, names: list[str], parameter: str) -> None:
-    unknown = [name for name in wanted if name not in names]
-    if unknown:
-        raise ModelError(f"{parameter} names '{unknown[0]}', which is not a feature of this model")
-
-
-def _make_dmatrix(rows: TrainingRows, params: Mapping[str, Any], threads: int, like: Any = None) -> Any:
-    """Rows in XGBoost's binned form; ``like`` gives the bins of the training rows."""
-    import numpy as np
-    import xgboost
-
-    from rapidml.models.matrix import flat_categorical, make_matrix
-
-    return xgboost.QuantileDMatrix(
-        make_matrix(rows.features, np.float32),
-        label=rows.target,
-        weight=rows.weight,
-        feature_types=["c" if categorical else "q" for categorical in flat_categorical(rows.features)],
-        enable_categorical=True,
-        max_bin=params.get("max_bin"),
-        nthread=threads,
-        ref=like,
-    )
-
-
-def _load_booster(raw: bytes, threads: int) -> Any:
-    import xgboost
-
-    try:
-        return xgboost.Booster({"nthread": threads, "verbosity": 0}, model_file=bytearray(raw))
-    except xgboost.core.XGBoostError as error:
-        raise ModelError(f"not a whole xgboost model: {_first_line(error)}") from error
+        assert facts.class_scores is not None
+        full.setdefault("base_score", list(facts.class_scores))
+    return full | make_constraints(given, facts.names)
 
 
 def _new_history() -> History:
     from rapidml.models.boosting import History
 
     return History()
-
-
-def _import_library(device: str) -> Any:
-    try:
-        import xgboost
-    except ImportError as error:
-        raise ExtraNotInstalled("type: xgboost", "cpu") from error
-    if device == "cuda" and not xgboost.build_info().get("USE_CUDA"):
-        raise ExtraNotInstalled("device: cuda", "gpu")
-    return xgboost
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].partition("Check failed: ")[2] or str(error).strip().splitlines()[0]

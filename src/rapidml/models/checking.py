@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rapidml.errors import ModelError
+from rapidml.models.range_checking import check_params, check_prepare, check_rounds
 from rapidml.models.registry import UnknownType, find_adapter
+from rapidml.recipe.ranges import list_ranges
 
 if TYPE_CHECKING:
     from rapidml.dataset.profile import Profile
@@ -34,10 +36,9 @@ def check_model(
     if adapter is None:
         return
     _check_library(document, place, adapter)
-    for complaint in adapter.check(entry.params, task_kind):
-        path = [*place, "params", *complaint.path]
-        document.add(path, complaint.expected, complaint.fix, on_key=complaint.on_key)
-    _check_prepare(document, place, entry)
+    check_params(document, place, entry, adapter, task_kind)
+    check_prepare(document, place, entry, profile)
+    check_rounds(document, place, entry, adapter)
     _check_task(document, place, adapter, task_kind)
     _check_early_stopping(document, place, entry, adapter)
     _check_weights(document, place, entry, adapter)
@@ -51,6 +52,9 @@ def check_model(
 def _check_shards(document: Document, place: list[str], entry: ModelEntry, adapter: Adapter) -> None:
     if entry.shards == 1:
         return
+    if list_ranges(entry):
+        expected = "1 with ranges: the fits of a search are not spread"
+        document.add([*place, "shards"], expected, "remove it, or write one value in place of each range")
     if not adapter.takes_shards:
         document.add([*place, "shards"], f"1: a fit of {adapter.name} cannot be spread", "write 1, or remove it")
     elif entry.device != "cpu":
@@ -90,15 +94,6 @@ def _check_library(document: Document, place: list[str], adapter: Adapter) -> No
         wanted = adapter.library if adapter.extra is None else f"{DISTRIBUTION}[{adapter.extra}]"
         expected = f"a type whose library is installed; {adapter.name} needs {adapter.library}"
         document.add([*place, "type"], expected, f"run: pip install '{wanted}'")
-
-
-def _check_prepare(document: Document, place: list[str], entry: ModelEntry) -> None:
-    if not entry.prepare:
-        return
-    from rapidml.dataset.preparation import check_steps
-
-    for index, expected, fix in check_steps(entry.prepare):
-        document.add([*place, "prepare", index], expected, fix)
 
 
 def _check_task(document: Document, place: list[str], adapter: Adapter, task_kind: str | None) -> None:
@@ -145,7 +140,7 @@ def _check_weights(document: Document, place: list[str], entry: ModelEntry, adap
 def _check_features(
     document: Document, place: list[str], entry: ModelEntry, adapter: Adapter, profile: Profile
 ) -> None:
-    if adapter.takes_missing or any(step.name == "impute" for step in entry.prepare):
+    if adapter.takes_missing or any(step.name in ("impute", "pca") for step in entry.prepare):
         return
     missing = [feature for feature in profile.features if feature.nulls and feature.kind != "categorical"]
     if missing:

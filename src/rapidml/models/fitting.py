@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from rapidml.models.registry import find_adapter
 from rapidml.models.shares import Share, Source, make_share
@@ -13,7 +14,17 @@ if TYPE_CHECKING:
     from rapidml.dataset.frame import Task, TrainingRows
     from rapidml.models.adapter import Fitted, Keep, Report
 
-__all__ = ["ModelSpec", "TrainedModel", "load_model", "middle_rounds", "resolve_model", "train", "train_share"]
+__all__ = [
+    "ModelSpec",
+    "TrainedModel",
+    "cut_model",
+    "fit_params",
+    "load_model",
+    "middle_rounds",
+    "resolve_model",
+    "train",
+    "train_share",
+]
 
 
 def train(
@@ -51,6 +62,13 @@ def train(
     return train_share(spec, share, task, seed=seed, threads=threads, start=start, report=report, keep=keep)
 
 
+def fit_params(spec: ModelSpec) -> dict[str, Any]:
+    """Parameters of a fit: where the number of rounds is fixed, it takes the place of the most there may be."""
+    if spec.rounds is None or spec.iterations is None:
+        return dict(spec.params)
+    return {**spec.params, spec.iterations: spec.rounds}
+
+
 def train_share(
     spec: ModelSpec,
     share: Share,
@@ -68,12 +86,9 @@ def train_share(
         The model; every rank gets the same.
     """
     adapter = find_adapter(spec.type)
-    params = dict(spec.params)
-    if spec.rounds is not None and spec.iterations is not None:
-        params[spec.iterations] = spec.rounds
     fitted = adapter.fit(
         share.rows,
-        params,
+        fit_params(spec),
         task,
         seed=seed,
         threads=threads,
@@ -85,3 +100,19 @@ def train_share(
         keep=keep,
     )
     return TrainedModel(spec, task, share.features, share.preparation, fitted, adapter.versions())
+
+
+def cut_model(model: TrainedModel, spec: ModelSpec) -> TrainedModel:
+    """The model of a shorter fit from that of a longer one; saved, the two are equal to the byte.
+
+    Args:
+        model: A model that was trained on the same rows with the same seed.
+        spec: Its own specification, but for a lower value of the adapter's ``prefix``.
+
+    Raises:
+        ValueError: Models of this type or with these parameters have no prefixes, or the model has fewer rounds.
+    """
+    rounds = find_adapter(spec.type).prefix_rounds(fit_params(spec))
+    if rounds is None:
+        raise ValueError(f"a shorter fit of {spec.type} with these parameters is no prefix of a longer one")
+    return replace(model, spec=spec, fitted=model.fitted.cut(rounds))

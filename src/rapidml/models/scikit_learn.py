@@ -7,15 +7,16 @@ calibrated chances, and a log loss of such a model says little.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
+from rapidml.models.ensembles import cut_ensemble, find_prefix_rounds, forget_generator, is_prefixed
 from rapidml.models.parameters import ParameterList, read_list
 from rapidml.models.versions import find_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -72,6 +73,7 @@ class ScikitLearn:
         self.takes_missing: bool = about["takes_missing"]
         self.takes_negative_features: bool = about["takes_negative_features"]
         self.uses_threads: bool = about["threads"] is not None
+        self.prefix: str | None = "n_estimators" if is_prefixed(name) else None
         self._about = about
 
     def check(self, params: Mapping[str, Any], task_kind: str | None) -> Iterator[Complaint]:  # noqa: ARG002
@@ -86,6 +88,10 @@ class ScikitLearn:
         """Version of scikit-learn, and of skops, which stores its models."""
         return find_versions(("scikit-learn", "skops"))
 
+    def prefix_rounds(self, params: Mapping[str, Any]) -> int | None:
+        """Number of trees; None for other classes, and where later trees change what is stored of earlier ones."""
+        return find_prefix_rounds(params) if self.prefix is not None else None
+
     def fit(
         self,
         rows: TrainingRows,
@@ -94,31 +100,89 @@ class ScikitLearn:
         *,
         seed: int,
         threads: int,
-        watch: TrainingRows | None = None,  # noqa: ARG002
+        watch: TrainingRows | None = None,
+        early_stopping: int | None = None,
+        start: Fitted | None = None,
+        device: str = "cpu",
+        report: Report | None = None,
+        keep: Keep | None = None,  # noqa: ARG002
+    ) -> Estimator:
+        """Train; see ``adapter.Adapter.fit``. There are no rounds to watch or to continue."""
+        held = self.hold_rows(rows, params, task, threads=threads, watch=watch)
+        return self.fit_held(
+            held,
+            params,
+            task,
+            seed=seed,
+            threads=threads,
+            early_stopping=early_stopping,
+            start=start,
+            device=device,
+            report=report,
+        )
+
+    def form(self, params: Mapping[str, Any]) -> tuple[Any, ...]:  # noqa: ARG002
+        """All classes read the same matrix; see ``adapter.HoldingAdapter``."""
+        return (self.library,)
+
+    def hold_rows(
+        self,
+        rows: TrainingRows,
+        params: Mapping[str, Any],  # noqa: ARG002
+        task: Task,
+        *,
+        threads: int,  # noqa: ARG002
+        watch: TrainingRows | None,  # noqa: ARG002
+    ) -> MatrixRows:
+        """The rows as one matrix; see ``adapter.HoldingAdapter``."""
+        import numpy as np
+
+        target = rows.target if task.kind == "regression" else rows.target.astype(np.int64)
+        return MatrixRows(self.hold_shown(rows.features), target, rows.weight)
+
+    def hold_shown(self, features: Frame) -> NDArray[np.float64]:
+        """Rows to predict. Shape ``(n_rows, n_flat)``, float64."""
+        import numpy as np
+
+        from rapidml.models.matrix import make_matrix
+
+        return make_matrix(features, np.float64)
+
+    def fit_held(
+        self,
+        rows: MatrixRows,
+        params: Mapping[str, Any],
+        task: Task,
+        *,
+        seed: int,
+        threads: int,
         early_stopping: int | None = None,  # noqa: ARG002
         start: Fitted | None = None,  # noqa: ARG002
         device: str = "cpu",  # noqa: ARG002
         report: Report | None = None,
         keep: Keep | None = None,  # noqa: ARG002
     ) -> Estimator:
-        """Train; see ``adapter.Adapter.fit``. There are no rounds to watch or to continue."""
-        import numpy as np
-
-        from rapidml.models.matrix import make_matrix
+        """The model of ``fit``, from a matrix that is there already; see ``adapter.HoldingAdapter``."""
         from rapidml.models.threads import limit_threads
 
         estimator = self._make_estimator(params, seed, threads)
-        target = rows.target if task.kind == "regression" else rows.target.astype(np.int64)
         weight = {} if rows.weight is None else {"sample_weight": rows.weight}
         try:
             with limit_threads(threads if self._about["threads"] == "openmp" else 1, self.name):
-                estimator.fit(make_matrix(rows.features, np.float64), target, **weight)
+                estimator.fit(rows.matrix, rows.target, **weight)
         # what estimators raise for rows and parameters they refuse; anything else is a bug and keeps its own type
         except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
             raise ModelError(f"{self.name}: {error}") from error
         if report is not None:
             report(1, 1, {})
         return Estimator(self.name, task, estimator)
+
+    def predict_held(
+        self, fitted: Estimator, shown: NDArray[np.float64], rounds: Sequence[int], *, threads: int
+    ) -> list[NDArray[np.float32]]:
+        """Predictions after each number of trees; see ``adapter.HoldingAdapter``."""
+        cuts = [fitted.cut(wanted) for wanted in rounds] or [fitted]
+        return [cut.predict_matrix(shown, threads) for cut in cuts]
 
     def load(self, folder: Path, task: Task) -> Estimator:
         """The model that ``Estimator.save`` wrote; types outside the reviewed list are refused."""
@@ -140,6 +204,27 @@ class ScikitLearn:
         if self._about["threads"] == "jobs":
             settings["n_jobs"] = threads
         return _import_class(self.name)(**settings)
+
+
+@dataclass(frozen=True)
+class MatrixRows:
+    """Rows of a fit as scikit-learn reads them.
+
+    Attributes:
+        matrix: Features. Shape ``(n_rows, n_flat)``, float64.
+        target: Class codes (int64) or values (float64). Shape ``(n_rows,)``.
+        weight: Training weight; None if all rows weigh the same. Shape ``(n_rows,)``.
+    """
+
+    matrix: NDArray[np.float64] = field(repr=False)
+    target: NDArray[Any] = field(repr=False)
+    weight: NDArray[np.float64] | None = field(repr=False)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the arrays take."""
+        weight = 0 if self.weight is None else self.weight.nbytes
+        return self.matrix.nbytes + self.target.nbytes + weight
 
 
 @dataclass(frozen=True)
@@ -168,10 +253,16 @@ class Estimator:
         import numpy as np
 
         from rapidml.models.matrix import make_matrix
+
+        return self.predict_matrix(make_matrix(features, np.float64), threads)
+
+    def predict_matrix(self, matrix: NDArray[np.float64], threads: int) -> NDArray[np.float32]:
+        """Predictions of rows as one matrix. Shape of ``matrix``: ``(n_rows, n_flat)``."""
+        import numpy as np
+
         from rapidml.models.threads import limit_threads, map_rows
 
         about = read_list("scikit_learn")["classes"][self.name]
-        matrix = make_matrix(features, np.float64)
         with limit_threads(threads if about["threads"] == "openmp" else 1, self.name):
             if about["threads"] == "jobs":
                 self.estimator.set_params(n_jobs=1)
@@ -188,12 +279,14 @@ class Estimator:
         write_skops(self.estimator, folder / FILE)
 
     def cut(self, rounds: int) -> Estimator:
-        """Never possible: these classes have no rounds.
+        """The model with its first trees alone, equal to the byte to a fit of that many.
 
         Raises:
-            ValueError: Always.
+            ValueError: This class has no trees to count, or the model has fewer.
         """
-        raise ValueError(f"{self.name} has no rounds, so it cannot be cut to {rounds}")
+        if not is_prefixed(self.name):
+            raise ValueError(f"{self.name} has no rounds, so it cannot be cut to {rounds}")
+        return replace(self, estimator=cut_ensemble(self.estimator, rounds))
 
     def _predict_matrix(self, matrix: NDArray[np.float64]) -> NDArray[Any]:
         import numpy as np
@@ -223,6 +316,7 @@ def _forget_use(estimator: Any) -> None:
     """Reset what fits and predictions leave in an estimator but is no part of the model: threads and counters."""
     if "n_jobs" in estimator.get_params(deep=False):
         estimator.set_params(n_jobs=1)
+    forget_generator(estimator)
     if hasattr(estimator, "_bin_mapper"):
         estimator._bin_mapper.set_params(n_threads=1)  # noqa: SLF001
     tree = getattr(estimator, "_tree", None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 
     from rapidml.dataset.frame import Frame, Task, TrainingRows
     from rapidml.dataset.preparation import Preparation
+    from rapidml.dataset.preparation_keeping import KeptSteps
     from rapidml.models.spec import ModelSpec
 
-ONE_HOT = "one_hot"
+ONE_HOT, PCA = "one_hot", "pca"
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,16 @@ class Source:
         weight: Training weight; None if all rows weigh the same. Shape ``(n_rows,)``.
         ids: Row ids. Shape ``(n_rows,)``.
         load: Features of the rows at some positions, or of a slice of them.
+        kept: Preparation steps that other fits have left; None to keep none.
+        which: Tells these rows, with their weight, from others whose steps are in ``kept``.
     """
 
     target: NDArray[np.float64]
     weight: NDArray[np.float64] | None
     ids: NDArray[np.uint64]
     load: Callable[[NDArray[np.int64] | slice], Frame]
+    kept: KeptSteps | None = field(default=None, repr=False)
+    which: str = ""
 
     @classmethod
     def from_rows(cls, rows: TrainingRows) -> Source:
@@ -91,7 +98,8 @@ def make_share(spec: ModelSpec, source: Source, task: Task, seed: int, rank: int
     if spec.shards > 1 and task.kind != "regression":
         codes = source.target[train].astype(np.int64)
         sums = np.bincount(codes, None if weight is None else weight[train], len(task.classes)).astype(np.float64)
-    features, preparation = _learn_columns(spec, source, weight, train)
+    which = json.dumps([source.which, spec.weights_ignored, None if watch is None else seed])
+    features, preparation = _learn_columns(spec, source, weight, train, which)
     mine = _deal(source.ids, train, rank, spec.shards, "train on")
     rows = _load(spec, source, weight, mine, features, preparation, sums)
     if watch is None:
@@ -156,7 +164,7 @@ def _deal(ids: NDArray[np.uint64], positions: NDArray[np.int64], rank: int, coun
 
 
 def _learn_columns(
-    spec: ModelSpec, source: Source, weight: NDArray[np.float64] | None, train: NDArray[np.int64]
+    spec: ModelSpec, source: Source, weight: NDArray[np.float64] | None, train: NDArray[np.int64], which: str
 ) -> tuple[tuple[Feature, ...], Preparation | None]:
     """What is learned of the columns from all rows that train, before the fit itself."""
     adapter = find_adapter(spec.type)
@@ -173,11 +181,14 @@ def _learn_columns(
         return features, None
     from rapidml.dataset.frame import TrainingRows
     from rapidml.dataset.preparation import fit_preparation
+    from rapidml.models.threads import limit_threads
 
     rows = TrainingRows(
         align(frame, features), source.target[train], None if weight is None else weight[train], source.ids[train]
     )
-    return features, fit_preparation(tuple(steps), rows)
+    has_pca = any(step.name == PCA for step in steps)
+    with limit_threads(1, PCA) if has_pca else nullcontext():
+        return features, fit_preparation(tuple(steps), rows, kept=source.kept, which=which)
 
 
 def _load(

@@ -48,6 +48,9 @@ plain numbers and arrays, and calls nothing that the file could choose. Never ex
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SCHEMA = "schema.json"
+RECORDS = b"{'descr': [("
+"""What the header of an array file of records begins with, after the magic bytes, within ``HEADER`` bytes."""
+HEADER = 32
 
 
 def write_skops(estimator: Any, path: Path) -> None:
@@ -99,10 +102,25 @@ def _make_stable(raw: bytes) -> bytes:
     stable = io.BytesIO()
     with zipfile.ZipFile(stable, "w", zipfile.ZIP_DEFLATED) as archive:
         for old, new in numbers.files.items():
-            archive.writestr(zipfile.ZipInfo(new, EPOCH), contents.pop(old), zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(new, EPOCH), _without_padding(contents.pop(old)), zipfile.ZIP_DEFLATED)
         archive.writestr(zipfile.ZipInfo(SCHEMA, EPOCH), json.dumps(schema), zipfile.ZIP_DEFLATED)
     if contents:
         raise ModelError(f"skops wrote files that its schema does not mention: {', '.join(contents)}")
+    return stable.getvalue()
+
+
+def _without_padding(content: bytes) -> bytes:
+    """An array file with zeros between the fields of its records, where a loaded tree has whatever was in memory."""
+    if RECORDS not in content[:HEADER]:
+        return content
+    import numpy as np
+
+    records = np.load(io.BytesIO(content), allow_pickle=False)
+    clean = np.zeros(records.shape, records.dtype)
+    for name in records.dtype.names:
+        clean[name] = records[name]
+    stable = io.BytesIO()
+    np.save(stable, clean, allow_pickle=False)
     return stable.getvalue()
 
 

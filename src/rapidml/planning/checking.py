@@ -82,6 +82,7 @@ def check_document(document: Document, memory: Memory, *, look: bool = False) ->
         RecipeError: With all problems, in file order.
     """
     from rapidml.models.checking import check_model
+    from rapidml.planning.search_checking import check_search
 
     found = _check_dataset(document, memory)
     profile = _look(document, *found, memory) if look and found is not None else None
@@ -92,6 +93,7 @@ def check_document(document: Document, memory: Memory, *, look: bool = False) ->
         for name, entry in document.models.items():
             check_model(document, name, entry, task_kind)
         check_metrics(document, task_kind)
+    check_search(document)
     recipe = document.finish()
     assert found is not None
     return Checked(document, recipe, *found, profile)
@@ -218,7 +220,7 @@ def check_metrics(document: Document, task_kind: str | None) -> None:
         document: The recipe, which collects problems.
         task_kind: ``binary``, ``multiclass`` or ``regression``; None while unknown.
     """
-    from rapidml.evaluate.metrics import METRICS, suggest_metric
+    from rapidml.evaluate.metrics import find_mistake
 
     evaluate = document.evaluate
     if evaluate is None:
@@ -227,14 +229,10 @@ def check_metrics(document: Document, task_kind: str | None) -> None:
         (["evaluate", "also", i], name) for i, name in enumerate(evaluate.also)
     ]
     written += [] if evaluate.rank_by is None else [(["evaluate", "rank_by"], evaluate.rank_by)]
-    fitting = [name for name, metric in METRICS.items() if task_kind is None or task_kind in metric.tasks]
     for path, name in written:
-        if name not in fitting:
-            guess = suggest_metric(name)
-            guess = guess if guess in fitting else None
-            kind = "" if task_kind is None else f" for a {task_kind} task"
-            fix = f"write '{guess}'" if guess else "choose one of these"
-            document.add(path, f"a metric{kind}: {', '.join(fitting)}", fix)
+        mistake = find_mistake(name, task_kind)
+        if mistake is not None:
+            document.add(path, *mistake)
 
 
 def _check_folds(document: Document, profile: Profile) -> None:

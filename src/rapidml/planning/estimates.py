@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rapidml.planning.searching import ModelSearch
     from rapidml.planning.steps import FitStep, Plan
 
 
@@ -72,13 +73,16 @@ def estimate(plan: Plan, known: Sequence[Cost], workers: int) -> Estimate | None
         workers: Fits that run at once.
     """
     to_do = [fit for fit in plan.fits if fit.state == "to_do"]
+    searched = {search.entry.type: _search_cells(plan, search) for search in plan.searches}
+    searched = {name: cells for name, cells in searched.items() if cells}
     by_type: dict[str, list[Cost]] = {}
     for cost in known:
         by_type.setdefault(cost.type, []).append(cost)
-    if not to_do or not all(fit.spec.type in by_type for fit in to_do):
+    types = {fit.spec.type for fit in to_do} | set(searched)
+    if not types or not types <= set(by_type):
         return None
     rates = {name: sorted(cost.seconds / cost.cells for cost in costs) for name, costs in by_type.items()}
-    cells = dict.fromkeys(by_type, 0.0)
+    cells = {name: searched.get(name, 0.0) for name in by_type}
     for fit in to_do:
         cells[fit.spec.type] += _cells(plan, fit, by_type[fit.spec.type])
 
@@ -87,10 +91,30 @@ def estimate(plan: Plan, known: Sequence[Cost], workers: int) -> Estimate | None
             sum(cells[name] * some[min(len(some) - 1, int(part * len(some)))] for name, some in rates.items()) / workers
         )
 
-    types = {fit.spec.type for fit in to_do}
     disk = sum(statistics.median(cost.disk for cost in by_type[name]) * _count(to_do, name) for name in types)
     memory = max(cost.peak_memory for name in types for cost in by_type[name])
     return Estimate(total(0.5), total(0.25), total(0.75), memory, disk)
+
+
+def _search_cells(plan: Plan, search: ModelSearch) -> float:
+    """Work of the fits of a search that are to be done, those of candidates to come like the ones that are known."""
+    profile, steps = plan.resolved.profile, search.count_open()
+    share = 1.0 - 1.0 / plan.resolved.n_folds if plan.resolved.n_folds else 1.0
+    rounds = [one.spec.rounds or 1 for one in search.candidates] or [search.find_rounds() or 1]
+    fits = steps.fits + search.count_coming() * len(search.parts)
+    longest = max(rounds) if steps.collapsed else sum(rounds) / len(rounds)
+    return fits * count_cells(int(profile.n_training * share), len(profile.features), round(longest))
+
+
+def time_text(found: Estimate, seconds: float) -> str:
+    """Whether the time of a search suffices: such as ``search.time of 20 min: suffices for the 9 min expected``."""
+    if found.seconds <= seconds:
+        return f"search.time of {_time(seconds)} suffices: about {_time(found.seconds)} expected"
+    share = seconds / found.seconds
+    return (
+        f"search.time of {_time(seconds)} does not suffice: about {share:.0%} of the {_time(found.seconds)} expected; "
+        "the same command goes on"
+    )
 
 
 def _count(fits: Sequence[FitStep], type_name: str) -> int:

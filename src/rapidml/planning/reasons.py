@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.planning.steps import Reason
 from rapidml.recipe.affects import step_affected
+from rapidml.recipe.resolved import write_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -99,8 +100,11 @@ def explain(
     to_do = {fit.model: 0 for fit in plan.fits}
     for fit in plan.fits:
         to_do[fit.model] += fit.state == "to_do"
+    for search in plan.searches:
+        to_do[search.name] = to_do.get(search.name, 0) + search.count_open().fits + (not search.is_complete)
+    total = sum(to_do.values())
     if reference is None:
-        reasons = [Reason("first_run", count=plan.to_train)] if plan.to_train else []
+        reasons = [Reason("first_run", count=total)] if total else []
     else:
         reasons = list(_reasons_against(plan, reference, values, origins, identity, to_do))
     return replace(plan, reasons=tuple(reasons + _starts(plan)))
@@ -149,11 +153,14 @@ def _reasons_against(
 
 def _without_change(plan: Plan, reference: Reference, model: str) -> Iterable[Reason]:
     """Nothing was edited, yet fits are to do: they failed, never finished, or are gone."""
-    keys = [fit.key for fit in plan.fits_by_model[model] if fit.state == "to_do"]
+    keys = [fit.key for fit in plan.fits_by_model.get(model, ()) if fit.state == "to_do"]
+    if not keys:
+        yield Reason("not_finished", (model,))
+        return
     failed = sum(key in reference.failed for key in keys)
     gone = sum(key in reference.finished for key in keys)
     counts = {"failed_before": failed, "object_gone": gone, "not_finished": len(keys) - failed - gone}
-    return (Reason(code, (model,), count=count) for code, count in counts.items() if count)
+    yield from (Reason(code, (model,), count=count) for code, count in counts.items() if count)
 
 
 def _starts(plan: Plan) -> list[Reason]:
@@ -193,5 +200,5 @@ def reason_text(reason: Reason) -> str:
 def _show(value: Any) -> str:
     if value is None:
         return "unset"
-    text = str(value)
+    text = write_flow(value) if isinstance(value, dict | list) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."

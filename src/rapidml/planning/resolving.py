@@ -26,18 +26,22 @@ def resolve(checked: Checked, request: TableRequest, profile: Profile) -> Resolv
         RecipeError: The data contradict the recipe: a leaking feature, negative weights, a model or metric that does
             not fit the task.
     """
-    from rapidml.evaluate.metrics import default_rank_by
+    from rapidml.evaluate.metrics import default_rank_by, get_metric
     from rapidml.models.fitting import resolve_model
+    from rapidml.recipe.ranges import list_ranges
 
     document, recipe = checked.document, checked.recipe
     task = profile.task
     check_against(document, profile)
     document.finish()
-    rank_by = recipe.evaluate.rank_by or default_rank_by(task.kind)
-    metrics = (rank_by, *(name for name in dict.fromkeys(recipe.evaluate.also) if name != rank_by))
+    rank_by, *also = (
+        get_metric(name).name for name in (recipe.evaluate.rank_by or default_rank_by(task.kind), *recipe.evaluate.also)
+    )
+    metrics = (rank_by, *(name for name in dict.fromkeys(also) if name != rank_by))
     balance = recipe.training.balance
     if balance is None:
         balance = "classes" if request.weight is not None and task.kind != "regression" else "none"
+    ranged = {name: entry for name, entry in recipe.models.items() if list_ranges(entry)}
     return Resolved(
         recipe=recipe,
         request=request,
@@ -46,7 +50,8 @@ def resolve(checked: Checked, request: TableRequest, profile: Profile) -> Resolv
         balance=balance,
         rank_by=rank_by,
         metrics=metrics,
-        models={name: resolve_model(entry, task) for name, entry in recipe.models.items()},
+        models={name: resolve_model(entry, task) for name, entry in recipe.models.items() if name not in ranged},
+        ranged=ranged,
         n_folds=_count_folds(recipe.split, profile),
     )
 

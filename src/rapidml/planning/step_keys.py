@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from rapidml.planning.steps import Resolved
     from rapidml.recipe.schema import Recipe, Split
 
-FORMATS = {"read": 1, "part": 1, "profile": 1, "fit": 1, "predict": 1, "evaluate": 1}
+FORMATS = {"read": 1, "part": 1, "profile": 1, "fit": 1, "predict": 1, "evaluate": 1, "score": 1}
 """Version of each step's outcome; raising one computes all steps of the kind again."""
+NAMING = frozenset({"monotone_constraints", "interaction_constraints"})
+"""Parameters that name columns, so that the names enter the key of a fit."""
 
 
 def read_key(rows_key: str, column_keys: Iterable[str]) -> str:
@@ -83,13 +85,12 @@ def split_content(split: Split, seed: int, request: TableRequest, part: str) -> 
     return content
 
 
-def rows_content(resolved: Resolved, part: str) -> dict[str, Any]:
-    """The rows of a part of the table."""
+def rows_content(resolved: Resolved, part: str, repetition: int = 0) -> dict[str, Any]:
+    """The rows of a part of the table; the folds may be drawn again."""
     recipe = resolved.recipe
-    return {
-        "table": resolved.request.rows_key,
-        "split": split_content(recipe.split, recipe.seed, resolved.request, part),
-    }
+    split = split_content(recipe.split, recipe.seed, resolved.request, part)
+    drawn = {"repetition": repetition} if repetition else {}
+    return {"table": resolved.request.rows_key, "split": {**split, **drawn}}
 
 
 def model_content(spec: ModelSpec) -> dict[str, Any]:
@@ -108,21 +109,23 @@ def model_content(spec: ModelSpec) -> dict[str, Any]:
     return content
 
 
-def fit_content(resolved: Resolved, spec: ModelSpec, part: str, rounds_from: Sequence[str]) -> dict[str, Any]:
+def fit_content(
+    resolved: Resolved, spec: ModelSpec, part: str, rounds_from: Sequence[str], repetition: int = 0
+) -> dict[str, Any]:
     """Everything that can change the outcome of a fit."""
     request, profile = resolved.request, resolved.profile
     content: dict[str, Any] = {
         "step": "fit",
         "format": FORMATS["fit"],
-        "rows": rows_content(resolved, part),
+        "rows": rows_content(resolved, part, repetition),
         "features": [feature.key for feature in profile.features],
         "target": request.target.key,
         "task": {"kind": resolved.task.kind, "classes": list(resolved.task.classes)},
         "model": model_content(spec),
-        "seed": fit_seed(resolved.recipe.seed, part),
+        "seed": fit_seed(resolved.recipe.seed, part, repetition),
     }
-    if {"monotone_constraints", "interaction_constraints"} & set(spec.params):
-        content["names"] = [feature.name for feature in profile.features]  # these parameters name columns
+    if NAMING & set(spec.params):
+        content["names"] = [feature.name for feature in profile.features]
     if request.weight is not None and not spec.weights_ignored:
         content["weight"] = request.weight.key
         content["training"] = {
@@ -136,17 +139,16 @@ def fit_content(resolved: Resolved, spec: ModelSpec, part: str, rounds_from: Seq
     return content
 
 
-def fit_seed(seed: int, part: str) -> int:
+def fit_seed(seed: int, part: str, repetition: int = 0) -> int:
     """Seed of the fit of a part; the same for every model and candidate, so that they share random numbers."""
     fold = int(part.split(":")[1]) if part.startswith("fold:") else None
-    return make_seed(seed, "fit", 0, fold)
+    return make_seed(seed, "fit", repetition, fold)
 
 
-def prediction_key(resolved: Resolved, fit_key: str, part: str) -> str:
+def prediction_key(resolved: Resolved, fit_key: str, part: str, repetition: int = 0) -> str:
     """Key of the predictions of a fit on a part of the rows."""
-    return make_key(
-        {"step": "predict", "format": FORMATS["predict"], "fit": fit_key, "rows": rows_content(resolved, part)}
-    )
+    rows = rows_content(resolved, part, repetition)
+    return make_key({"step": "predict", "format": FORMATS["predict"], "fit": fit_key, "rows": rows})
 
 
 def evaluate_key(resolved: Resolved, stage: str, inputs: Sequence[str], parts: Sequence[tuple[str, str]] = ()) -> str:
@@ -172,6 +174,21 @@ def evaluate_key(resolved: Resolved, stage: str, inputs: Sequence[str], parts: S
             [rows_content(resolved, trained), rows_content(resolved, scored)] for trained, scored in parts
         ]
     return make_key(content)
+
+
+def score_key(resolved: Resolved, prediction: str) -> str:
+    """Key of the scores of one prediction, without intervals: metrics are not in it, so that some can be added."""
+    request = resolved.request
+    return make_key(
+        {
+            "step": "score",
+            "format": FORMATS["score"],
+            "prediction": prediction,
+            "target": request.target.key,
+            "weight": None if request.weight is None else request.weight.key,
+            "balanced": resolved.balance == "classes",
+        }
+    )
 
 
 def scored_key(resolved: Resolved) -> str:

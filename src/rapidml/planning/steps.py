@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rapidml.dataset.columns import TableRequest
     from rapidml.dataset.frame import Task
     from rapidml.dataset.profile import Profile
     from rapidml.models.fitting import ModelSpec
-    from rapidml.recipe.schema import Recipe
+    from rapidml.planning.searching import ModelSearch
+    from rapidml.recipe.schema import ModelEntry, Recipe
 
 State = Literal["stored", "to_do"]
 
@@ -91,6 +94,7 @@ class EvaluateStep:
         stage: ``selection`` (rows that trained no fit, not test rows) or ``final`` (training and test rows).
         predictions: Predictions that are scored; empty for the baseline.
         parts: Parts of the baseline, as ``(trained on, scored on)``; empty for a model.
+        candidate: Number of the candidate, where it is one of several of its model; None for the chosen one.
     """
 
     key: str
@@ -99,6 +103,7 @@ class EvaluateStep:
     predictions: tuple[Prediction, ...]
     parts: tuple[tuple[str, str], ...] = ()
     state: State = "to_do"
+    candidate: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,9 @@ class Resolved:
         balance: Whether training weights are balanced over classes.
         rank_by: Metric that ranks.
         metrics: All metrics, ``rank_by`` first.
-        models: Resolved models by name, in recipe order.
+        models: Resolved models by name, in recipe order; without those whose ranges are still open.
         n_folds: Number of folds; 0 with a validation part.
+        ranged: Models with ranges whose candidate is not chosen yet.
     """
 
     recipe: Recipe
@@ -126,6 +132,15 @@ class Resolved:
     metrics: tuple[str, ...]
     models: dict[str, ModelSpec]
     n_folds: int
+    ranged: Mapping[str, ModelEntry] = field(default_factory=dict)
+
+    def with_chosen(self, chosen: Mapping[str, ModelSpec]) -> Resolved:
+        """The same with a candidate chosen for some models."""
+        models = {**self.models, **chosen}
+        ranged = {name: entry for name, entry in self.ranged.items() if name not in chosen}
+        return replace(
+            self, models={name: models[name] for name in self.recipe.models if name in models}, ranged=ranged
+        )
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,7 @@ class Plan:
         evaluations: Scores to compute, the baseline's included.
         reasons: Why not everything is stored.
         notes: Sentences worth saying: library versions that differ, columns left out.
+        searches: Searches over the ranges of models, finished or not.
     """
 
     resolved: Resolved
@@ -170,6 +186,12 @@ class Plan:
     evaluations: tuple[EvaluateStep, ...]
     reasons: tuple[Reason, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    searches: tuple[ModelSearch, ...] = ()
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether every model has its candidate: nothing is left to be searched."""
+        return not self.resolved.ranged and all(search.is_complete for search in self.searches)
 
     @cached_property
     def fits_by_model(self) -> dict[str, list[FitStep]]:
@@ -196,5 +218,6 @@ class Plan:
 
     def list_keys(self) -> list[str]:
         """Keys of all steps, fits and predictions."""
-        predicted = [prediction.key for fit in self.fits for prediction in fit.predictions]
-        return [fit.key for fit in self.fits] + predicted + [step.key for step in self.evaluations]
+        steps: list[FitStep | EvaluateStep] = [*self.fits, *self.evaluations]
+        predicted = dict.fromkeys(prediction.key for step in steps for prediction in step.predictions)
+        return [*(step.key for step in steps), *predicted]

@@ -15,9 +15,10 @@ from rapidml.recipe.files import RecipeUnreadable, read_recipe_text
 from rapidml.recipe.messages import Complaint, describe_errors
 from rapidml.recipe.nodes import BROKEN, MappingNode, Node, ScalarNode, SequenceNode, find_node, to_plain
 from rapidml.recipe.overrides import FIRST_ARGUMENT, apply_overrides
+from rapidml.recipe.range_rules import check_model_ranges
 from rapidml.recipe.reading import read_nodes
 from rapidml.recipe.rules import check_rules
-from rapidml.recipe.schema import Dataset, Evaluate, ModelEntry, ModelInput, Part, Recipe, Split, Training
+from rapidml.recipe.schema import Dataset, Evaluate, ModelEntry, ModelInput, Part, Recipe, Search, Split, Training
 from rapidml.recipe.source import Source
 from rapidml.recipe.syntax import NotYaml
 
@@ -130,6 +131,7 @@ class Document:
         split: This part, if it is valid by itself; the default if it was not written.
         training: This part, if it is valid by itself; the default if it was not written.
         evaluate: This part, if it is valid by itself; the default if it was not written.
+        search: This part, if it was written and is valid by itself.
         models: The models that are valid by themselves.
     """
 
@@ -154,6 +156,7 @@ class Document:
         self.split: Split | None = None
         self.training: Training | None = None
         self.evaluate: Evaluate | None = None
+        self.search: Search | None = None
         self.models: dict[str, ModelEntry] = {}
         self.recipe: Recipe | None = None
         if self.tree or not self._problems:
@@ -245,6 +248,7 @@ class Document:
         self.dataset = self._validate("dataset", Dataset)
         self.training = self._validate("training", Training, Training())
         self.evaluate = self._validate("evaluate", Evaluate, Evaluate())
+        self.search = self._validate("search", Search)
         default = (
             Split(folds=5) if isinstance(self.tree.get("dataset"), dict) and "test" in self.tree["dataset"] else None
         )
@@ -252,7 +256,7 @@ class Document:
         models = self.tree.get("models")
         for name, value in models.items() if isinstance(models, dict) else ():
             self._validate_model(name, value)
-        checked = ("dataset", "training", "evaluate", "split")
+        checked = ("dataset", "training", "evaluate", "split", "search")
         rest = {name: value for name, value in self.tree.items() if name not in checked}
         if isinstance(models, dict):
             rest["models"] = {"x": ModelEntry(type="x")}
@@ -272,9 +276,12 @@ class Document:
 
     def _validate_model(self, name: str, value: Any) -> None:
         try:
-            self.models[name] = _MODEL.validate_python(value)
+            entry = _MODEL.validate_python(value)
         except ValidationError as error:
             self._complain_all(("models", name), value, error)
+            return
+        if not any(True for _ in check_model_ranges(value)):
+            self.models[name] = entry
 
     def _validate_whole(self, rest: dict[str, Any]) -> None:
         """Check what is no part: name, notes, seed, unknown names, missing parts."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rapidml.errors import Problem, RunNotFound
 from rapidml.recipe.files import RecipeUnreadable, read_recipe_text
 from rapidml.recipe.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
+from rapidml.recipe.ranges import KINDS
 from rapidml.recipe.reading import read_nodes
 from rapidml.recipe.source import Source
 from rapidml.recipe.syntax import NotYaml
@@ -137,6 +138,8 @@ def merge(parent: MappingNode, child: MappingNode, *, in_params: bool = False) -
         value = entry.value
         if isinstance(value, ScalarNode) and value.value is None and not in_params and old is not None:
             del merged.entries[name]
+        elif in_params and isinstance(value, MappingNode) and not value.entries.keys().isdisjoint(KINDS):
+            merged.entries[name] = entry  # a range is one value
         elif old is not None and isinstance(old.value, MappingNode) and isinstance(value, MappingNode):
             inner = merge(old.value, value, in_params=in_params or name == "params")
             merged.entries[name] = Entry(entry.key, inner)

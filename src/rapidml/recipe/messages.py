@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rapidml.recipe.fields import RECIPE_FIELD, FieldAt, Path, find_field
+from rapidml.recipe.ranges import find_kind
 from rapidml.recipe.scalars import resolve_plain, write_scalar
 from rapidml.recipe.schema import Choice, Dataset, Evaluate, ModelEntry, Part, Recipe
 from rapidml.recipe.suggest import suggest
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 NOT_YET: Mapping[type[Part], tuple[str, ...]] = {
-    Recipe: ("search",),
     Dataset: ("foreach",),
     ModelEntry: ("layers", "trainer"),
     Evaluate: ("yields", "by"),
@@ -50,12 +50,16 @@ def describe_errors(prefix: Path, value: Any, errors: Iterable[Mapping[str, Any]
     """
     found: dict[Path, Mapping[str, Any]] = {}
     for error in errors:
-        found.setdefault(_find_path(value, error), error)
+        path = _find_path(value, error)
+        found.setdefault(_cut_at_range(value, path), error)
     around = {path[:length] for path in found for length in range(len(path))}
     meant = {path for path, error in found.items() if error["type"] == "extra_forbidden"}
     meant = {(*path[:-1], _find_meant(prefix + path) or "") for path in meant}
     for path, error in found.items():
         if error["type"] == "missing" and path in meant:
+            continue
+        if _get_list(value, path) is not None:
+            yield _describe_range(prefix + path)
             continue
         is_shape = error["type"] not in ("missing", "extra_forbidden")
         if is_shape and path in around:
@@ -80,6 +84,27 @@ def _find_path(value: Any, error: Mapping[str, Any]) -> Path:
     if error["type"] in ("missing", "extra_forbidden"):
         path.append(error["loc"][-1])
     return tuple(path)
+
+
+def _cut_at_range(value: Any, path: Path) -> Path:
+    """The part of a path that ends with a range: where the schema finds a mistake, no range may stand."""
+    heads = (path[:length] for length in range(len(path) + 1))
+    return next((head for head in heads if isinstance(_get_list(value, head), list)), path)
+
+
+def _get_list(value: Any, path: Path) -> Any:
+    """The values or bounds of the range at a path; None if there is no range."""
+    found = _get(value, path)
+    kind = find_kind(found)
+    return None if kind is None else found[kind]
+
+
+def _describe_range(path: Path) -> Complaint:
+    field = find_field(path) or RECIPE_FIELD
+    expected = f"{field.expects.text}; a range may stand only in params, and in options of preparation steps"
+    name = path[-1]
+    example = f"{name}: {field.expects.example}" if isinstance(name, str) else field.expects.example
+    return Complaint(path, expected, f"write for example  {example}")
 
 
 def _has_step(value: Any, step: str | int) -> bool:
@@ -157,6 +182,11 @@ def _find_fix(path: Path, value: Any, field: FieldAt) -> str:
         if isinstance(name, str) and name
         else f"write for example  {field.expects.example}"
     )
+    meant = field.expects.mend(value) if field.expects.mend else None
+    if meant is not None:
+        return f"write {meant}"
+    if field.expects.mend:
+        return example
     if isinstance(value, str):
         return _find_fix_of_text(value, field, str(name)) or example
     if isinstance(value, bool | int | float) and _takes_text(field) and not field.choices:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rapidml.recipe.ranges import find_kind
 from rapidml.recipe.scalars import write_key, write_scalar
 from rapidml.recipe.schema import Choice, Part, Recipe
 
@@ -43,7 +44,7 @@ def _list_values(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, Part) and not isinstance(value, Choice):
         for name in type(value).model_fields:
             yield from _list_values((*path, name), getattr(value, name))
-    elif isinstance(value, dict) and value:
+    elif isinstance(value, dict) and value and not (path[0] == "models" and find_kind(value)):
         for name, item in value.items():
             yield from _list_values((*path, name), item)
     elif isinstance(value, tuple) and any(isinstance(item, Part) for item in value):
@@ -88,7 +89,7 @@ def _shorten_choice(choice: Choice) -> Any:
 def _write_entry(name: str, value: Any, indent: str) -> Iterator[str]:
     """Lines of one name with its value, in block style where it is long."""
     head = f"{indent}{write_key(name)}:"
-    flow = _write_flow(value)
+    flow = write_flow(value)
     is_short = len(head) + len(flow) < WIDEST and (not isinstance(value, dict) or bool(indent))
     if not isinstance(value, dict | list) or not value or is_short:
         yield f"{head} {flow}"
@@ -103,14 +104,14 @@ def _write_entry(name: str, value: Any, indent: str) -> Iterator[str]:
 
 def _write_items(values: Sequence[Any], indent: str) -> Iterator[str]:
     for item in values:
-        yield f"{indent}- {_write_flow(item)}"
+        yield f"{indent}- {write_flow(item)}"
 
 
-def _write_flow(value: Any) -> str:
-    """A value on one line."""
+def write_flow(value: Any) -> str:
+    """YAML of a value on one line, which reads back as the same value."""
     if isinstance(value, dict):
-        inner = ", ".join(f"{write_key(name)}: {_write_flow(item)}" for name, item in value.items())
+        inner = ", ".join(f"{write_key(name)}: {write_flow(item)}" for name, item in value.items())
         return f"{{{inner}}}"
     if isinstance(value, list):
-        return f"[{', '.join(_write_flow(item) for item in value)}]"
+        return f"[{', '.join(write_flow(item) for item in value)}]"
     return write_scalar(value)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from rapidml.recipe.messages import Complaint, join_choices, shorten
+from rapidml.recipe.range_rules import check_search
 from rapidml.recipe.samples import SOURCES, list_path_texts
 from rapidml.recipe.schema import SplitColumn
 from rapidml.recipe.variables import check_path_text, has_variable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 BASELINE = "dummy"
 """Name of the baseline row in every table."""
-RANGES = ("any", "log", "between")
 _MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", re.ASCII)
 _FREE_TEXT = ("labels", "notes", "name")
 
@@ -127,14 +127,14 @@ def _check_features(dataset: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _check_repeated(dataset, "id", _at())
 
 
-def _check_repeated(part: Mapping[str, Any], name: str, path: Path) -> Iterator[Complaint]:
+def _check_repeated(part: Mapping[str, Any], name: str, path: Path, what: str = "name") -> Iterator[Complaint]:
     values = part.get(name)
     if not isinstance(values, list):
         return
     for index, value in enumerate(values):
         if isinstance(value, str) and value in values[:index]:
             yield Complaint(
-                (*path, name, index), f"each name once; {shorten(value)} is already in the list", "remove it"
+                (*path, name, index), f"each {what} once; {shorten(value)} is already in the list", "remove it"
             )
 
 
@@ -173,7 +173,7 @@ def _check_models(tree: Mapping[str, Any]) -> Iterator[Complaint]:
         return
     if not models:
         yield Complaint(("models",), "at least one model", "write for example  models: {bdt: xgboost}")
-    for name, model in models.items():
+    for name in models:
         if name == BASELINE:
             yield Complaint(
                 ("models", name), f"another name; {BASELINE} is the baseline in every table", "rename it", on_key=True
@@ -183,26 +183,6 @@ def _check_models(tree: Mapping[str, Any]) -> Iterator[Complaint]:
             expected = "a name of letters, digits and _ . + - without spaces, starting with a letter, a digit or _"
             fix = f"write  {shorten(plain)}" if _MODEL_NAME.fullmatch(plain) else "rename it"
             yield Complaint(("models", name), expected, fix, on_key=True)
-        if isinstance(model, dict):
-            yield from _check_ranges(("models", name, "params"), model.get("params"))
-            yield from _check_ranges(("models", name, "prepare"), model.get("prepare"))
-
-
-def _check_ranges(path: Path, value: Any) -> Iterator[Complaint]:
-    """Ranges are no part of this version."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _check_ranges((*path, index), item)
-    if not isinstance(value, dict):
-        return
-    names = set(value) - {"points"}
-    if len(path) > 3 and len(names) == 1 and names <= set(RANGES):
-        (name,) = names
-        expected = f"one value; ranges such as {{{name}: ..}} are not available in this version of rapidml"
-        yield Complaint(path, expected, "write one value")
-        return
-    for name, item in value.items():
-        yield from _check_ranges((*path, name), item)
 
 
 def _check_training(tree: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -211,8 +191,9 @@ def _check_training(tree: Mapping[str, Any]) -> Iterator[Complaint]:
         yield Complaint(("training", "balance"), "none; regression has no classes to balance", "remove balance or task")
 
 
-def _check_metrics(tree: Mapping[str, Any]) -> Iterator[Complaint]:
+def _check_lists(tree: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _check_repeated(_mapping(tree, "evaluate"), "also", ("evaluate",))
+    yield from _check_repeated(_mapping(tree, "search"), "forbid", ("search",), "expression")
 
 
 def _check_variables_elsewhere(tree: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -245,4 +226,4 @@ DATASET_RULES: tuple[Rule, ...] = (
     _check_test_sample,
     _check_features,
 )
-RECIPE_RULES: tuple[Rule, ...] = (_check_split, _check_models, _check_training, _check_metrics)
+RECIPE_RULES: tuple[Rule, ...] = (_check_split, _check_models, _check_training, _check_lists, check_search)

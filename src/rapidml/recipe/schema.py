@@ -10,15 +10,19 @@ from rapidml.recipe.dataset_schema import ArrayFiles, Dataset, Exclude, Sample
 from rapidml.recipe.values import (
     Affects,
     Choice,
+    Duration,
     Expects,
     Fraction,
     Labels,
+    Memory,
     NamedChoice,
     Names,
     Part,
     Seed,
     Text,
     Value,
+    mend_duration,
+    mend_memory,
 )
 
 __all__ = [
@@ -33,10 +37,14 @@ __all__ = [
     "Part",
     "Recipe",
     "Sample",
+    "Search",
     "Split",
     "SplitColumn",
+    "Total",
     "Training",
 ]
+
+MOST_CANDIDATES = 1_000_000
 
 
 def _expand_model(value: Any) -> Any:
@@ -169,6 +177,73 @@ ModelInput = Annotated[
 ]
 
 
+class Total(Part):
+    """One number of candidates for all models together."""
+
+    total: Annotated[
+        Annotated[int, Field(ge=1, le=MOST_CANDIDATES)],
+        Affects("search"),
+        Expects(f"a whole number from 1 to {MOST_CANDIDATES:,}", "100"),
+        Field(description="Candidates of all models together, dealt out evenly."),
+    ]
+
+
+class Search(Part):
+    """How candidates are made of the ranges of the models, and when to stop."""
+
+    method: Annotated[
+        Literal["grid", "random", "tpe", "hyperband"],
+        Affects("search"),
+        Expects("grid, random, tpe or hyperband", "grid"),
+        Field(
+            description="`grid`: every combination; `random`; `tpe`: guided by the scores so far; `hyperband`: as tpe, "
+            "but candidates that are behind after some rounds are stopped."
+        ),
+    ]
+    candidates: Annotated[
+        Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] | Total | None,
+        Affects("search"),
+        Expects(f"a whole number from 1 to {MOST_CANDIDATES:,}, or {{total: NUMBER}} for all models together", "40"),
+        Field(description="Number of candidates of each model; a grid has all of its combinations without it."),
+    ] = None
+    time: Annotated[
+        Duration | None,
+        Affects("nothing"),
+        Expects("a time such as 90s, 20m or 2h", "20m", mend_duration),
+        Field(description="No candidate begins later than this, such as `20m`; what has begun is finished."),
+    ] = None
+    race: Annotated[
+        bool,
+        Affects("search"),
+        Expects("true or false", "true"),
+        Field(description="Candidates that are clearly behind after some of the folds are not fitted on the others."),
+    ] = False
+    time_limit: Annotated[
+        Duration | None,
+        Affects("nothing"),
+        Expects("a time such as 90s, 20m or 2h", "5m", mend_duration),
+        Field(description="A fit that takes longer, such as `90s`, has failed, and the others go on."),
+    ] = None
+    memory_limit: Annotated[
+        Memory | None,
+        Affects("nothing"),
+        Expects("an amount of memory such as 500MB or 4GB", "4GB", mend_memory),
+        Field(description="A fit that takes more memory of its own, such as `4GB`, has failed, and the others go on."),
+    ] = None
+    reuse: Annotated[
+        bool,
+        Affects("search"),
+        Expects("true or false", "false"),
+        Field(description="`false`: scores that other runs stored guide no choice of candidates."),
+    ] = True
+    forbid: Annotated[
+        Names,
+        Affects("search"),
+        Expects("a list of expressions over the ranges", "[max_depth > 6 and learning_rate > 0.2]"),
+        Field(description="Combinations that are no candidates: expressions over the ranges' names."),
+    ] = ()
+
+
 class Evaluate(Part):
     """Which scores are computed, and which one ranks."""
 
@@ -224,6 +299,11 @@ class Recipe(Part):
         Expects("a mapping from names of your own to models", "{bdt: xgboost}"),
         Field(description="The models to compare, by names of your own.", min_length=1),
     ]
+    search: Annotated[
+        Search | None,
+        Expects("a mapping with method", "{method: grid}"),
+        Field(description="How the ranges of the models are searched; only with ranges."),
+    ] = None
     evaluate: Annotated[
         Evaluate,
         Expects("a mapping with rank_by or also", "{rank_by: roc_auc}"),

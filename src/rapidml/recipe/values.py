@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Number = int | float
 LARGEST_SEED = 10**18 - 1
@@ -15,13 +19,16 @@ class Affects:
     """Annotation of a field: the first step whose outcome it can change.
 
     Args:
-        step: ``rows`` (which rows the table has), ``columns`` (what is in them), ``split``, ``fit``, ``evaluate``,
-            or ``nothing`` (names, notes, labels).
+        step: ``rows`` (which rows the table has), ``columns`` (what is in them), ``split``, ``fit``, ``search`` (which
+            candidates there are), ``evaluate``, or ``nothing`` (names, notes, labels, limits).
         ordered: Whether the order of the mapping matters; it then enters keys as a list of pairs.
     """
 
     def __init__(
-        self, step: Literal["rows", "columns", "split", "fit", "evaluate", "nothing"], *, ordered: bool = False
+        self,
+        step: Literal["rows", "columns", "split", "fit", "search", "evaluate", "nothing"],
+        *,
+        ordered: bool = False,
     ) -> None:
         self.step = step
         self.ordered = ordered
@@ -33,11 +40,13 @@ class Expects:
     Args:
         text: One phrase without a full stop, such as ``a number between 0 and 1``.
         example: The value as one would write it, such as ``0.2``.
+        mend: Gives what was meant by a wrong value, as one would write it; None for what it does not know.
     """
 
-    def __init__(self, text: str, example: str) -> None:
+    def __init__(self, text: str, example: str, mend: Callable[[Any], str | None] | None = None) -> None:
         self.text = text
         self.example = example
+        self.mend = mend
 
 
 def _require_plain(value: Any) -> Any:
@@ -77,6 +86,59 @@ OneOrMoreNumbers = Annotated[
     BeforeValidator(_expand_numbers, json_schema_input_type=Number | list[Number]),
 ]
 Labels = Annotated[tuple[str | Number | bool, ...], Field(strict=False, min_length=1)]
+
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+_UNITS_OF_TIME = {"s": "s", "sec": "s", "second": "s", "m": "m", "min": "m", "minute": "m", "h": "h", "hour": "h"}
+_UNITS_OF_MEMORY = {"m": "MB", "mb": "MB", "g": "GB", "gb": "GB", "mib": "MiB", "gib": "GiB"}
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds of a ``Duration``."""
+    return float(text[:-1]) * _SECONDS[text[-1]]
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a ``Memory``."""
+    unit = text.lstrip("0123456789.")
+    return int(float(text.removesuffix(unit)) * _BYTES[unit])
+
+
+def _require_time(text: str) -> str:
+    if not 0 < parse_seconds(text) < math.inf:
+        raise ValueError("no time")
+    return text
+
+
+def _require_memory(text: str) -> str:
+    if not 1 <= float(text.rstrip("MGiB")) * _BYTES["MB"] < math.inf:
+        raise ValueError("no memory")
+    return text
+
+
+def mend_duration(value: Any) -> str | None:
+    """A time as written elsewhere, such as ``20 min``, as a ``Duration``; None if it is not clear."""
+    return _mend(value, _UNITS_OF_TIME)
+
+
+def mend_memory(value: Any) -> str | None:
+    """An amount of memory as written elsewhere, such as ``4 gb``, as a ``Memory``; None if it is not clear."""
+    return _mend(value, _UNITS_OF_MEMORY)
+
+
+def _mend(value: Any, units: Mapping[str, str]) -> str | None:
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([a-z]+)", value.strip().lower()) if isinstance(value, str) else None
+    if found is None or not float(found[1]):
+        return None
+    unit = units.get(found[2]) or units.get(found[2].removesuffix("s"))
+    return None if unit is None else f"{found[1]}{unit}"
+
+
+Duration = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(s|m|h)$"), AfterValidator(_require_time)]
+"""Text such as ``20m``; ``parse_seconds`` reads it."""
+Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(MB|GB|MiB|GiB)$"), AfterValidator(_require_memory)]
+"""Text such as ``4GB``; ``parse_bytes`` reads it."""
 
 
 class Part(BaseModel):

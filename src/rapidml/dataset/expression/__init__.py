@@ -1,4 +1,4 @@
-"""The expression language of weight, columns, select, folds.by and the filter of `ls`: parsed, never run by Python.
+"""The expression language of weight, columns, select, by, forbid and the filter of `ls`: parsed, never run by Python.
 
 Values are numbers, booleans or text, any of them may be null. NaN is null, and so is every result of arithmetic or a
 function that is not a finite number: ``1 / 0``, ``log(0)``, integers beyond 64 bits. Null goes through arithmetic,
@@ -36,23 +36,25 @@ __all__ = [
 ]
 
 
-def parse_expression(text: str) -> Expression:
+def parse_expression(text: str, kinds: Mapping[str, Kind] | None = None) -> Expression:
     """Read an expression.
 
     Args:
         text: Such as ``n_jets >= 4 and abs(eta) < 2.5``.
+        kinds: Whether names stand for a number, a boolean or text, where it is known without the columns.
 
     Returns:
         The expression, ready for columns and records.
 
     Raises:
-        ExpressionError: It is not one; says where, what was expected and what to write.
+        ExpressionError: It is not one, or not of names of these kinds; says where, what was expected and what to
+            write.
 
     Example:
         >>> parse_expression("a + b*2 > 1").names
         ('a', 'b')
     """
-    root, places = parse_nodes(text)
+    root, places = parse_nodes(text, kinds)
     return Expression(text, root, places)
 
 

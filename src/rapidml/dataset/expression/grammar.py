@@ -28,6 +28,8 @@ from rapidml.dataset.expression.tokens import FOREIGN, Token, list_tokens, repla
 from rapidml.recipe.suggest import suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rapidml.dataset.expression.nodes import Kind, Plain
 
 MAX_LENGTH = 10_000
@@ -41,18 +43,22 @@ _LEVELS |= dict.fromkeys(_COMPARISONS, 4)
 _NOT_LEVEL, _SUM_LEVEL, _MINUS_LEVEL = 3, 5, 7
 
 
-def parse_nodes(text: str) -> tuple[Node, tuple[Name, ...]]:
+def parse_nodes(text: str, kinds: Mapping[str, Kind] | None = None) -> tuple[Node, tuple[Name, ...]]:
     """The tree of an expression and the names in it, in order of appearance.
 
+    Args:
+        text: The expression.
+        kinds: What names stand for, where it is known.
+
     Raises:
-        ExpressionError: It is not an expression.
+        ExpressionError: It is not an expression, or not one of names of these kinds.
     """
     if len(text) > MAX_LENGTH:
         message = f"at most {MAX_LENGTH:,} characters, not {len(text):,}"
         raise ExpressionError(message, "split it into several entries of dataset.columns", MAX_LENGTH, 1)
     if not text.strip():
         raise ExpressionError("an expression, not nothing", "write one such as 'met > 150', or remove the field")
-    parser = _Parser(text)
+    parser = _Parser(text, kinds or {})
     node = parser.parse(0, 0)
     parser.expect_end()
     return node, tuple(parser.names)
@@ -61,8 +67,9 @@ def parse_nodes(text: str) -> tuple[Node, tuple[Name, ...]]:
 class _Parser:
     """One pass over the tokens of one expression."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kinds: Mapping[str, Kind]) -> None:
         self.text = text
+        self.kinds = kinds
         self.tokens = list_tokens(text)
         self.position = 0
         self.names: list[Name] = []
@@ -148,7 +155,7 @@ class _Parser:
             if token.text.lower() in NULL_WORDS:
                 fix = "write 'isnull(x)' to ask for missing values"
                 raise self.error(f"a value; nothing equals {token.text!r}", fix, token.start, token.end)
-        node = Name(token.start, token.end, token.text)
+        node = Name(token.start, token.end, token.text, self.kinds.get(token.text))
         self.names.append(node)
         return node
 
@@ -238,9 +245,19 @@ class _Parser:
     def compare(self, sign: str, left: Node, right: Node) -> Node:
         kinds = {left.kind, right.kind} - {None}
         if "text" in kinds and len(kinds) > 1:
-            message = "both sides of a comparison to be text, or both numbers"
-            raise self.error(message, "put both in quotes, or neither", left.start, right.end)
+            raise self.different_kinds(left, right)
         return Binary(left.start, right.end, sign, left, right, "boolean", 1 + max(left.depth, right.depth))
+
+    def different_kinds(self, left: Node, right: Node) -> ExpressionError:
+        name, other = (left, right) if isinstance(left, Name) else (right, left)
+        if not isinstance(name, Name):
+            message = "both sides of a comparison to be text, or both numbers"
+            return self.error(message, "put both in quotes, or neither", left.start, right.end)
+        message = (
+            f"both sides of one kind; `{name.name}` is {KIND_WORDS[name.kind]}, the other {KIND_WORDS[other.kind]}"
+        )
+        fix = "put the other side in quotes" if name.kind == "text" else "remove the quotes, or write a number"
+        return self.error(message, fix, left.start, right.end)
 
     def member(self, operand: Node, token: Token) -> Node:
         is_negated = token.text == "not"

@@ -63,6 +63,7 @@ class LightGBM:
     takes_missing = True
     takes_negative_features = True
     iterations: str | None = "n_estimators"
+    prefix: str | None = "n_estimators"
     uses_threads = True
     devices = frozenset({"cpu"})
     takes_shards = False
@@ -75,6 +76,10 @@ class LightGBM:
         """Canonical names, and the number of rounds."""
         rounds = 100 if early_stopping is None else 2000
         return {"n_estimators": rounds, **ParameterList.from_json(PARAMETERS, REFUSED).resolve(params)}
+
+    def prefix_rounds(self, params: Mapping[str, Any]) -> int | None:
+        """The number of rounds, which ``resolve`` always gives."""
+        return int(params["n_estimators"])
 
     def versions(self) -> dict[str, str]:
         """Version of LightGBM."""
@@ -210,6 +215,9 @@ def _make_dataset(rows: TrainingRows, settings: Mapping[str, Any], like: Any = N
 
 
 def _without_settings(text: str) -> str:
-    """The model without the list of settings, which names the number of threads."""
+    """The model without the list of settings, which names the number of threads and which a model read anew lacks."""
     head, _, rest = text.partition("\nparameters:")
-    return head + rest.partition("end of parameters")[2]
+    if not rest:
+        head, mark, rest = text.partition("\npandas_categorical:")
+        return f"{head.rstrip()}\n{mark}{rest}"
+    return f"{head.rstrip()}\n\n{rest.partition('end of parameters')[2].lstrip()}"
