@@ -43,7 +43,7 @@ def measure_hyperband(place: Place) -> Measured:
     if importlib.util.find_spec("optuna") is None:
         print("skipped: hyperband needs optuna, which is not installed", flush=True)
         return {}, []
-    write_table(Table(place.scaled(ROWS, LEAST_ROWS)), place.folder / "rows.parquet")
+    write_table(Table(place.scaled(ROWS, LEAST_ROWS), folds=3), place.folder / "rows.parquet")
     (place.folder / "grid.yaml").write_text(write_recipe(ENTRY))
     search = f"{{method: hyperband, candidates: {CANDIDATES}}}"
     (place.folder / "hyperband.yaml").write_text(write_recipe(ENTRY, search))

@@ -31,7 +31,7 @@ def measure_added(place: Place) -> Measured:
 
     grid = GRIDS["plain"]
     table, finished = place.folder / "rows.parquet", place.folder / "store-finished"
-    write_table(Table(place.scaled(ROWS, LEAST_ROWS)), table)
+    write_table(Table(place.scaled(ROWS, LEAST_ROWS), folds=3), table)
     (place.folder / "grid.yaml").write_text(grid.recipe)
     run_once(ours(place, "cold", "grid.yaml"))
     if finished.exists():

@@ -89,7 +89,7 @@ class Script:
     ranges: Ranges
     prepare: tuple[str, ...] = ()
     is_seeded: bool = False
-    folds: int = 3
+    folds: int = 5
     split: Path | None = None
     threads: Mapping[str, str] = field(
         default_factory=lambda: dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HIGGS = Path(__file__).parents[2] / "shared" / "data" / "uci-higgs-55939.parquet"
-FOLDS = 3
 MISSING = 0.02
 """Share of the cells of a column that are missing, in tables with missing values."""
 BLUR = 0.01
@@ -27,16 +26,18 @@ class Table:
         columns: Number of features, 28 at most.
         is_double: Whether features are float64, else float32.
         has_missing: Whether every fourth column has missing values.
+        folds: Number of folds; 5 is the default of rapidml and of GridSearchCV.
     """
 
     rows: int
     columns: int = 28
     is_double: bool = False
     has_missing: bool = False
+    folds: int = 5
 
 
 def write_table(table: Table, path: Path, source: Path = HIGGS) -> None:
-    """Write a Parquet file: features, ``label`` (0 or 1) and ``fold`` (0 to 2); the same in every call.
+    """Write a Parquet file: features, ``label`` (0 or 1) and ``fold`` (from 0); the same in every call.
 
     More rows than the source has are drawn with replacement and blurred by 1%.
 
@@ -55,7 +56,7 @@ def write_table(table: Table, path: Path, source: Path = HIGGS) -> None:
         for number in range(0, table.columns, 4):
             features[draw.random(table.rows) < MISSING, number] = np.nan
     columns = {f"x{number:02d}": np.ascontiguousarray(features[:, number]) for number in range(table.columns)}
-    fold = draw.integers(0, FOLDS, table.rows)
+    fold = draw.integers(0, table.folds, table.rows)
     pq.write_table(pa.table({**columns, "label": label, "fold": fold}), path)
 
 

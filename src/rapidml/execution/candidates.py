@@ -154,14 +154,15 @@ def _fit_and_score(request: RowsRequest, job: CandidateJob, objects: Objects) ->
     import_library(job.spec.type)
     started = time.perf_counter()
     predicted = _load_predictions(job, objects)
-    model, warned = None, []
+    model, warned, prepared = None, [], 0.0
     if predicted is None:
         with collect_warnings() as warned:
-            held = _hold(rows, job)
+            held, prepared = _hold(rows, job)
             model = _train(rows.request, job, held, objects)
             predicted = _predict(model, held, job)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started - prepared
     scores = _score(rows, job, predicted, model, seconds, warned)
+    scores[-1].payload["prepared"] = prepared
     if model is None:
         return [*scores, *_list_stored(job, objects)]
     return [*scores, *_keep(rows, job, model, predicted, scores, objects, seconds)]
@@ -182,20 +183,26 @@ def _list_stored(job: CandidateJob, objects: Objects) -> list[Outcome]:
     return [Outcome.from_manifest(manifest) for manifest in found if manifest is not None]
 
 
-def _hold(rows: Rows, job: CandidateJob) -> Held:
-    """The rows of the fit in the form that its library reads, made now or held since another fit."""
+def _hold(rows: Rows, job: CandidateJob) -> tuple[Held, float]:
+    """The rows of the fit in the form that its library reads, held since another fit or made now, and in what time."""
     from rapidml.models.holding import held_content, hold
 
     spec = job.spec
     key = (job.part, job.training.model_dump_json(), job.balance, job.seed, held_content(spec))
 
+    spent = 0.0
+
     def make() -> Held:
+        nonlocal spent
+        began = time.perf_counter()
         source = rows.training_source(job.part, job.training, job.balance, use_weight=not spec.weights_ignored)
         assert rows.request.profile is not None
         shown = rows.features(job.held)
-        return hold(spec, source, shown, rows.request.profile.task, seed=job.seed, threads=job.threads)
+        made = hold(spec, source, shown, rows.request.profile.task, seed=job.seed, threads=job.threads)
+        spent = time.perf_counter() - began
+        return made
 
-    return hold_rows(rows.request, key, make)
+    return hold_rows(rows.request, key, make), spent
 
 
 def _train(request: RowsRequest, job: CandidateJob, held: Held, objects: Objects) -> TrainedModel:

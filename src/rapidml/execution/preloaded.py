@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 PRELOAD = (
     "numpy",
     "scipy.sparse",
@@ -42,3 +47,28 @@ PRELOAD = (
     "rapidml.store.store",
 )
 """Modules of the libraries and of our own; one that is not installed is passed over."""
+SCIKIT_LEARN = frozenset(
+    {
+        "sklearn.ensemble",
+        "sklearn.impute",
+        "sklearn.linear_model",
+        "sklearn.neural_network",
+        "sklearn.pipeline",
+        "sklearn.preprocessing",
+        "sklearn.svm",
+        "skops.io",
+        "rapidml.models.ensembles",
+        "rapidml.models.scikit_learn",
+    }
+)
+"""Of these, what only models of scikit-learn need: the larger part of a second."""
+
+
+def list_preload(types: Collection[str]) -> tuple[str, ...]:
+    """What workers of one run import before they are forked.
+
+    Args:
+        types: Types of its models.
+    """
+    needs_all = any(name.startswith("sklearn.") for name in types)
+    return tuple(name for name in PRELOAD if needs_all or name not in SCIKIT_LEARN)

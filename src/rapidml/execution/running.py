@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.checks import add_data_error
 from rapidml.dataset.columns import request_columns
-from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError, StoreError
+from rapidml.errors import ClusterError, DatasetError, RapidmlError, RecipeError
 from rapidml.events import Event
-from rapidml.execution.comparing import find_score, scored_of
+from rapidml.execution.comparing import scored_of
 from rapidml.execution.known import StoredFacts
 from rapidml.execution.notes import list_notes, note_time
 from rapidml.execution.provenance import describe_machine, find_git, list_versions
 from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
-from rapidml.execution.references import find_reference
+from rapidml.execution.references import compare_with_reference, find_reference
 from rapidml.execution.results import make_result, make_summary, selection_name
 from rapidml.execution.search_table import add_searches, describe_planned
 from rapidml.execution.searched import open_searches, plan_searched, read_journal
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from rapidml.execution.options import RunOptions
     from rapidml.execution.rows import RowsRequest
+    from rapidml.execution.scheduling import Schedule
     from rapidml.execution.session import Session
     from rapidml.planning.steps import Plan, Reason
     from rapidml.recipe.document import Document
@@ -188,7 +189,8 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
         content = {**_run_content(prepared), "git": find_git(prepared.checked.document.base)}
         run = store.create_run(content, prepared.checked.document.text)
     try:
-        with Session(store, run, options, watch) as session:
+        types = {entry.type for entry in prepared.checked.recipe.models.values()}
+        with Session(store, run, options, watch, types) as session:
             return _execute(session, prepared, started)
     except (RecipeError, ClusterError):
         if same is None:
@@ -217,24 +219,19 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
         session.announce(Event("run_started", name=prepared.name, data=describe_plan(prepared)))
         request = rows_request_of(session, prepared)
         if not prepared.plan.is_searched:
-            _search(session, prepared.plan, request, facts)
-            prepared = _choose(session, prepared, facts)
+            prepared = _search(session, prepared, request, facts)
         plan = prepared.plan
         assert plan is not None
         schedule = Schedule(session, plan, request, facts)
         schedule.run()
+        if plan.searches:
+            prepared = _compare_candidates(session, prepared, request, facts)
     except BaseException as error:
-        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        changes: dict[str, Any] = {"error": str(error) if isinstance(error, RapidmlError) else repr(error)}
-        if schedule is None and prepared.plan is not None and prepared.plan.searches:
-            prepared = _choose(session, prepared, facts)
-            changes["result"] = {**_finish(session, prepared, 0, started), "state": state}
-        elif schedule is not None:
-            changes["result"] = {**_finish(session, prepared, schedule.trained, started), "state": state}
+        state, changes = _describe_end(session, prepared, schedule, facts, started, error)
         session.attempt.finish(state, changes=changes)
         raise
     result = _finish(session, prepared, schedule.trained, started)
-    result["against_run_before"] = _against_before(prepared, session.store, result)
+    result["against_run_before"] = compare_with_reference(prepared.plan, prepared.reference, session.store, result)
     session.announce(Event("run_finished", name=prepared.name, data={"state": result["state"]}))
     session.attempt.finish(
         result["state"], summary=make_summary(result, scored_of(result, result["rank_by"])), changes={"result": result}
@@ -242,14 +239,47 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
     return result
 
 
-def _search(session: Session, plan: Plan, request: RowsRequest, facts: StoredFacts) -> None:
-    """Search the ranges that are open."""
+def _describe_end(
+    session: Session,
+    prepared: Prepared,
+    schedule: Schedule | None,
+    facts: StoredFacts,
+    started: float,
+    error: BaseException,
+) -> tuple[str, dict[str, Any]]:
+    """State of a run that was broken off, and what its record says: the result as far as it went."""
+    state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    changes: dict[str, Any] = {"error": str(error) if isinstance(error, RapidmlError) else repr(error)}
+    if schedule is None and prepared.plan is not None and prepared.plan.searches:
+        prepared = _choose(session, prepared, facts)
+        changes["result"] = {**_finish(session, prepared, 0, started), "state": state}
+    elif schedule is not None:
+        changes["result"] = {**_finish(session, prepared, schedule.trained, started), "state": state}
+    return state, changes
+
+
+def _search(session: Session, prepared: Prepared, request: RowsRequest, facts: StoredFacts) -> Prepared:
+    """Search the ranges that are open; the plan then has the best candidates."""
     from rapidml.execution.searching import Searching
 
+    assert prepared.plan is not None
     try:
-        Searching(session, plan, request, facts).run()
+        Searching(session, prepared.plan, request, facts).run()
     finally:
         session.attempt.facts.flush()
+    return _choose(session, prepared, facts)
+
+
+def _compare_candidates(session: Session, prepared: Prepared, request: RowsRequest, facts: StoredFacts) -> Prepared:
+    """Score those with replicas that may be tied with the best ones, now that these have intervals."""
+    from rapidml.execution.scheduling import Schedule
+
+    session.attempt.facts.flush()
+    prepared = _choose(session, prepared, facts)
+    assert prepared.plan is not None
+    steps = tuple(step for step in prepared.plan.evaluations if step.candidate is not None)
+    Schedule(session, replace(prepared.plan, fits=(), evaluations=steps), request, facts).run()
+    return prepared
 
 
 def _choose(session: Session, prepared: Prepared, facts: StoredFacts) -> Prepared:
@@ -285,32 +315,6 @@ def _read(session: Session, prepared: Prepared) -> Reading:
         document = prepared.checked.document
         add_data_error(document, error)
         raise RecipeError(document.file, document.problems) from error
-
-
-def _against_before(prepared: Prepared, store: Store, result: dict[str, Any]) -> dict[str, str]:
-    """How each model whose fits changed stands against the same model of the run compared with."""
-    from rapidml.evaluate.comparison import compare_scores
-    from rapidml.evaluate.formatting import format_change
-    from rapidml.evaluate.metrics import get_metric
-
-    plan, reference = prepared.plan, prepared.reference
-    if plan is None or reference is None or reference.id == result["run"]:
-        return {}
-    try:
-        before = store.runs.load(reference.id).get("result") or {}
-    except StoreError:  # removed meanwhile
-        return {}
-    metric = result["rank_by"]
-    if not before or scored_of(before, metric) != scored_of(result, metric):
-        return {}
-    texts = {}
-    for name in dict.fromkeys(fit.model for fit in plan.fits if fit.state == "to_do"):
-        if name in before.get("models", {}) and metric in before["metrics"]:
-            now, then = (find_score(store, each, name, metric) for each in (result, before))
-            if now is not None and then is not None:
-                difference = compare_scores(now, then, get_metric(metric).greater_is_better)
-                texts[name] = format_change(difference, "the run before")
-    return texts
 
 
 def rows_request_of(session: Session, prepared: Prepared) -> Any:

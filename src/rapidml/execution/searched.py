@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rapidml.execution.known import StoredFacts
+    from rapidml.planning.candidates import Candidate
     from rapidml.planning.steps import Plan, Resolved
     from rapidml.store.facts import Fact
     from rapidml.store.store import Store
 
+REACH = 4.0
+"""Standard deviations of the best one's score within which another may be tied with it: a paired difference has at most
+twice that deviation, unless the other's is larger, and is a tie within 1.65 of its own."""
 JOURNAL = "proposals.jsonl"
 """File of a run with what was proposed and what was stopped, in order."""
 
@@ -126,16 +131,24 @@ def plan_searched(resolved: Resolved, searches: Sequence[ModelSearch], facts: St
 
 
 def _list_contenders(search: ModelSearch, facts: StoredFacts) -> list[EvaluateStep]:
-    """Scores with replicas for the best candidates whose predictions are stored: which of them are tied."""
-    best = search.ranked()[:COMPARED]
-    keys = [step.prediction for candidate in best for step in candidate.steps]
-    stored = set(facts.find_finished(keys))
-    steps = []
-    for number, candidate in enumerate(best):
-        predictions = tuple(Prediction(step.prediction, step.held) for step in candidate.steps)
-        if number and not all(prediction.key in stored for prediction in predictions):
-            continue
-        keys = [prediction.key for prediction in predictions]
-        key = step_keys.evaluate_key(search.resolved, "selection", keys)
-        steps.append(EvaluateStep(key, search.name, "selection", predictions, candidate=candidate.number))
-    return steps
+    """Scores with replicas that tell which candidates are tied with the best: only of those that may be.
+
+    The best one's interval must be known first; others have predictions that are stored.
+    """
+    best, *others = search.ranked()[:COMPARED]
+    first = _compare_step(search, best)
+    stored = facts.find_facts([first.key]).get(first.key)
+    if stored is None or not stored.is_finished:
+        return [first]
+    reach = REACH * (stored.payload["selection"][search.metric.name]["std"] or math.inf)
+    mean = search.mean(best) or 0.0
+    near = [one for one in others if abs((search.mean(one) or 0.0) - mean) <= reach]
+    predicted = set(facts.find_finished([step.prediction for one in near for step in one.steps]))
+    ready = [one for one in near if all(step.prediction in predicted for step in one.steps)]
+    return [first, *(_compare_step(search, one) for one in ready)]
+
+
+def _compare_step(search: ModelSearch, candidate: Candidate) -> EvaluateStep:
+    predictions = tuple(Prediction(step.prediction, step.held) for step in candidate.steps)
+    key = step_keys.evaluate_key(search.resolved, "selection", [prediction.key for prediction in predictions])
+    return EvaluateStep(key, search.name, "selection", predictions, candidate=candidate.number)

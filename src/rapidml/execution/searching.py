@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.events import Event
 from rapidml.execution.candidates import CandidateJob, Want, describe_failure, score_candidates
-from rapidml.execution.lanes import Group, make_lane
+from rapidml.execution.lanes import Group, Lane
+from rapidml.execution.proposals import Draws, Proposals
+from rapidml.execution.race import Race
 from rapidml.execution.search_table import write_tables
 from rapidml.execution.searched import append_journal
 from rapidml.planning.candidates import Scored
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from distributed import Future
 
     from rapidml.execution.known import StoredFacts
-    from rapidml.execution.lanes import Lane
+    from rapidml.execution.lanes import Journal
     from rapidml.execution.outcome import Outcome
     from rapidml.execution.rows import RowsRequest
     from rapidml.execution.session import Session
@@ -153,12 +155,10 @@ class Searching:
     def _hand_over(self, add: Any) -> None:
         """Give every worker what it can begin soon."""
         count = self.session.workers.count
-        while True:
-            hand = min(self.hands.values(), key=lambda one: one.running, default=None)
-            if hand is None or hand.running >= AHEAD or len(self.running) >= AHEAD * count:
-                return
-            batch = self._take_batch(hand)
-            if not batch:
+        while len(self.running) < AHEAD * count:
+            free = sorted((hand for hand in self.hands.values() if hand.running < AHEAD), key=lambda one: one.running)
+            hand, batch = next(((hand, batch) for hand in free if (batch := self._take_batch(hand))), (None, []))
+            if hand is None:
                 return
             jobs = [(group, self._make_job(group)) for group in batch]
             hand.running += 1
@@ -204,9 +204,18 @@ class Searching:
         ahead = LOOK_AHEAD * self.session.workers.count * len(lane.search.parts)
         near = [group for group, _ in zip(lane.queue, range(ahead), strict=False) if not self._is_too_late(group)]
         chosen = min(near, key=lambda one: (one.wave, one.rows not in hand.held, one.rows in elsewhere), default=None)
-        if chosen is not None:
-            lane.queue.remove(chosen)
+        if chosen is None or not self._is_worth_it(chosen, hand, near, elsewhere):
+            return None
+        lane.queue.remove(chosen)
         return chosen
+
+    def _is_worth_it(self, group: Group, hand: Hand, near: Sequence[Group], elsewhere: set[Any]) -> bool:
+        """Whether a worker should prepare rows that another one holds: not where that takes longer than it saves."""
+        if group.rows in hand.held or group.rows not in elsewhere:
+            return True
+        left = sum(other.rows == group.rows for other in near)
+        holders = sum(group.rows in other.held for other in self.hands.values())
+        return not hand.running and left * group.lane.fit_seconds / (1 + holders) > group.lane.prepare_seconds / 2
 
     def _is_too_late(self, group: Group) -> bool:
         return self.is_late and not any(candidate.number in group.lane.begun for candidate, _, _ in group.wants)
@@ -298,6 +307,7 @@ class Searching:
             group.lane.search.learn(outcome.key, Scored.from_payload(outcome.payload, self.session.run, outcome.error))
             group.lane.search.trained += bool(outcome.payload.get("trained"))
             group.lane.search.spent += outcome.seconds
+            group.lane.clock(outcome.payload)
         elif outcome.kind == "fit" and outcome.family is not None:
             start = Start(outcome.key, outcome.payload["rounds"])
             self.starts.setdefault(outcome.family, []).append(start)
@@ -337,3 +347,14 @@ class Searching:
             "values": {} if best is None else dict(best.values),
             "left": left,
         }
+
+
+def make_lane(search: ModelSearch, journal: Journal) -> Lane:
+    """The lane of a search."""
+    if search.is_adaptive:
+        return Proposals(search, journal)
+    if search.search.race:
+        return Race(search, journal)
+    if search.search.method == "random" and search.wanted is None:
+        return Draws(search, journal)
+    return Lane(search, journal)

@@ -23,12 +23,12 @@ from rapidml.cluster.workers import (
 )
 from rapidml.errors import ClusterError, WorkersLost
 from rapidml.events import TOPIC, Event
-from rapidml.execution.preloaded import PRELOAD
+from rapidml.execution.preloaded import list_preload
 from rapidml.execution.provenance import list_versions
 from rapidml.store.facts import Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import TracebackType
 
     from distributed import Future
@@ -55,16 +55,20 @@ class Session:
         run: Run id.
         options: How to execute.
         watch: Called with every event, possibly from another thread.
+        types: Types of the models: own worker processes import what these need.
 
     Raises:
         RunIsAlive: Another process executes this run.
     """
 
-    def __init__(self, store: Store, run: str, options: RunOptions, watch: Callable[[Event], None]) -> None:
+    def __init__(
+        self, store: Store, run: str, options: RunOptions, watch: Callable[[Event], None], types: Collection[str]
+    ) -> None:
         self.store = store
         self.run = run
         self.options = options
         self.watch = watch
+        self.types = types
         self.facts: dict[str, Fact] = {}
         self.versions = list_versions()
         self.attempt = store.start_attempt(run)
@@ -203,7 +207,7 @@ class Session:
     def _start_processes(self) -> Started:
         """Begin to start worker processes, as many as there are cores: forking one costs next to nothing."""
         if self._started is None:
-            self._started = Started(Wanted(self.options.workers, PRELOAD))
+            self._started = Started(Wanted(self.options.workers, list_preload(self.types)))
         return self._started
 
     def _open_processes(self) -> Workers:
