@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rapidml.recipe.fields import Path
 
-MOST_POINTS = 1000
+MOST_POINTS = 10_000
 MOST_COMBINATIONS = 1_000_000
 """Combinations of one model's grid; a grid is listed whole."""
 ENDLESS = ("random", "tpe", "hyperband")
