@@ -46,6 +46,7 @@ def call(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
     )
 
 
+@pytest.mark.slow
 def test_failed_fits_give_3(folder: Path) -> None:
     done = call(folder, "run", "recipe.yaml", "--json")
     assert done.returncode == 3, done.stderr
@@ -55,6 +56,7 @@ def test_failed_fits_give_3(folder: Path) -> None:
     assert "Warning" not in done.stderr
 
 
+@pytest.mark.slow
 def test_failed_fits_of_all_models_give_1(folder: Path) -> None:
     done = call(folder, "run", "recipe.yaml", "models.ridge=null")
     assert done.returncode == 1, done.stderr

@@ -159,7 +159,12 @@ def list_profile(prepared: Prepared) -> dict[str, Any]:
     return content
 
 
-@pytest.mark.parametrize("case", CASES)
+IN_SHORT = ("binary_weighted", "early_stopping", "searches")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in IN_SHORT else [pytest.mark.slow]) for case in CASES]
+)
 def test_permuted_test_targets(case: str, tmp_path: Path) -> None:
     target, text = CASES[case]
     columns = make_events(200)

@@ -141,6 +141,7 @@ def test_a_value_more_is_all_that_is_fitted(recipe: Path, tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_longer_fits_go_on_from_the_stored_ones(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(recipe, store)
@@ -151,6 +152,7 @@ def test_longer_fits_go_on_from_the_stored_ones(recipe: Path, tmp_path: Path) ->
     ]
 
 
+@pytest.mark.slow
 def test_another_metric_needs_no_fit(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(recipe, store)
@@ -167,6 +169,7 @@ def test_another_metric_needs_no_fit(recipe: Path, tmp_path: Path) -> None:
     assert again["models"]["bdt"]["search"]["fits"] == 0
 
 
+@pytest.mark.slow
 def test_fits_of_a_run_without_ranges_are_used(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(recipe, store, "models.bdt.params.max_depth=3", "models.bdt.params.n_estimators=9", "search=null")
@@ -178,6 +181,7 @@ RANDOM = "search={method: random, candidates: %d}"
 RANGES = ["models.bdt.params={max_depth: {between: [1, 4]}, learning_rate: {log: [0.01, 0.5]}, n_estimators: 9}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "tpe"])
 def test_a_longer_search_goes_on_from_the_shorter_one(recipe: Path, tmp_path: Path, method: str) -> None:
     store = tmp_path / "store"
@@ -189,6 +193,7 @@ def test_a_longer_search_goes_on_from_the_shorter_one(recipe: Path, tmp_path: Pa
     assert all(values in [row["values"] for row in table_of(store, longer)] for values in old)
 
 
+@pytest.mark.slow
 def test_reuse_false_refuses_the_scores_of_other_runs_as_guides(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(recipe, store, *RANGES, RANDOM % 3)
@@ -199,6 +204,7 @@ def test_reuse_false_refuses_the_scores_of_other_runs_as_guides(recipe: Path, tm
     ]
 
 
+@pytest.mark.slow
 def test_an_edited_range_keeps_what_is_inside_it(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     first = run(recipe, store, *RANGES, "search={method: tpe, candidates: 5}")
@@ -208,6 +214,7 @@ def test_an_edited_range_keeps_what_is_inside_it(recipe: Path, tmp_path: Path) -
     assert second["models"]["bdt"]["search"]["from_other_runs"] == len(inside)
 
 
+@pytest.mark.slow
 def test_hyperband_stops_candidates_and_keeps_the_best(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     ranges = ["models.bdt.params={max_depth: {between: [1, 4]}, learning_rate: {log: [0.001, 0.5]}, n_estimators: 27}"]
@@ -236,6 +243,7 @@ def make_race(folder: Path, ranges: str) -> Path:
     return write(folder / "race.yaml", text + "search: {method: grid, race: true}\n")
 
 
+@pytest.mark.slow
 def test_a_race_leaves_out_folds_of_those_clearly_behind(tmp_path: Path) -> None:
     recipe = make_race(tmp_path, "max_depth: 1, n_estimators: 20, reg_lambda: {any: [1.0, 1000000.0]}")
     raced = run(recipe, tmp_path / "raced")
@@ -248,6 +256,7 @@ def test_a_race_leaves_out_folds_of_those_clearly_behind(tmp_path: Path) -> None
     assert run(recipe, tmp_path / "raced")["computed"] is False
 
 
+@pytest.mark.slow
 def test_ties_of_a_race_are_scored_on_folds_drawn_again(tmp_path: Path) -> None:
     recipe = make_race(tmp_path, "max_depth: {any: [1, 2]}, n_estimators: {any: [19, 20]}")
     raced = run(recipe, tmp_path / "store")
@@ -265,6 +274,7 @@ def test_ties_of_a_race_are_scored_on_folds_drawn_again(tmp_path: Path) -> None:
     assert run(recipe, tmp_path / "store")["computed"] is False
 
 
+@pytest.mark.slow
 def test_time_ends_proposals_and_the_next_run_goes_on(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     late = run(recipe, store, *RANGES, "search={method: random, candidates: 400, time: 0.5s}")
@@ -277,12 +287,14 @@ def test_time_ends_proposals_and_the_next_run_goes_on(recipe: Path, tmp_path: Pa
     assert on["models"]["bdt"]["search"]["candidates"] > search["candidates"]
 
 
+@pytest.mark.slow
 def test_forbidden_combinations_are_no_candidates(recipe: Path, tmp_path: Path) -> None:
     result = run(recipe, tmp_path / "store", "search={method: grid, forbid: [max_depth == 3 and n_estimators > 2]}")
     values = [tuple(row["values"].values()) for row in table_of(tmp_path / "store", result)]
     assert values == [(1, 2), (1, 6), (1, 9), (3, 2)]
 
 
+@pytest.mark.slow
 def test_several_models_share_a_total(recipe: Path, tmp_path: Path) -> None:
     forest = "models.forest={type: sklearn.ensemble.RandomForestClassifier, params: {n_estimators: {any: [3, 5, 7]}}}"
     result = run(recipe, tmp_path / "store", forest, "search={method: grid, candidates: {total: 5}}")
@@ -292,6 +304,7 @@ def test_several_models_share_a_total(recipe: Path, tmp_path: Path) -> None:
     assert sum(entry["chosen"] for entry in result["models"].values()) == 1
 
 
+@pytest.mark.slow
 def test_ranges_of_preparation_steps(recipe: Path, tmp_path: Path) -> None:
     model = (
         "models={line: {type: sklearn.linear_model.LogisticRegression, "
@@ -307,6 +320,7 @@ def test_ranges_of_preparation_steps(recipe: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_ties_were_told_by_is_not_collected(recipe: Path, tmp_path: Path) -> None:
     run(recipe, tmp_path / "store")
     with open_store(tmp_path / "store") as store:

@@ -47,6 +47,7 @@ def test_installing_it_adds_a_type() -> None:
     assert find_adapter("lightgbm").name == "lightgbm"
 
 
+@pytest.mark.slow
 class TestLightGBM(WeightConformance, RoundsConformance, PrefixConformance):
     type = "lightgbm"
     params: ClassVar[dict[str, Any]] = {"n_estimators": 15, "num_leaves": 5, "min_child_samples": 0, "max_bin": 1000}

@@ -313,6 +313,7 @@ def test_what_failed_before(recipe: Path, tmp_path: Path) -> None:
     assert [(r["code"], r["models"], r["count"]) for r in reasons] == [("failed_before", ["bad"], 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", ["", ", subsample: 0.5"])
 def test_more_and_fewer_rounds_equal_fresh_fits(recipe: Path, tmp_path: Path, sampling: str) -> None:
     """30 rounds, then 55 continued from them, then 27 cut; blocks of sampled rounds are 25 long."""
