@@ -98,6 +98,7 @@ def test_no_store_gives_1(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_store_can_be_named_by_the_environment(folder: Path, tmp_path: Path) -> None:
+    assert call(folder, "run", "recipe.yaml", "models.gamma=null").returncode == 0
     done = call(tmp_path, "ls", RAPIDML_STORE=str(folder / "rapidml-store"))
     assert done.returncode == 0, done.stderr
     assert " recipe " in done.stdout
