@@ -104,6 +104,7 @@ def test_the_store_can_be_named_by_the_environment(folder: Path, tmp_path: Path)
     assert " recipe " in done.stdout
 
 
+@pytest.mark.slow
 def test_pipes_get_plain_text(folder: Path) -> None:
     done = call(folder, "run", "recipe.yaml", "models.gamma=null", FORCE_COLOR="1")
     assert done.returncode == 0, done.stderr
@@ -111,6 +112,7 @@ def test_pipes_get_plain_text(folder: Path) -> None:
     assert "\r" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_status_line_that_fits(folder: Path) -> None:
     """With NO_COLOR there is no colour; the status line is cut to COLUMNS."""
     import pty

@@ -26,6 +26,7 @@ search: {method: grid}
 """
 
 
+@pytest.mark.slow
 def test_a_worker_decomposes_a_fold_once_and_its_candidates_are_scored_as_without_ranges(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def repeat_rows(columns: Columns, times: list[int]) -> Columns:
     }
 
 
+@pytest.mark.slow
 def test_doubling_every_weight_changes_nothing(tmp_path: Path) -> None:
     columns = make_events(120)
     doubled = {**columns, "w": [2 * weight for weight in columns["w"]]}
@@ -84,6 +85,7 @@ def test_weight_0_is_the_row_absent(tmp_path: Path) -> None:
     assert_equal_scores(first, second, 1e-6)
 
 
+@pytest.mark.slow
 def test_weights_matter(tmp_path: Path) -> None:
     columns = make_events(120)
     first = run_table(tmp_path / "weighted", columns)

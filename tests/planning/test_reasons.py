@@ -196,6 +196,7 @@ ROW_EDITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "expected", "field", "old", "new"), ROW_EDITS, ids=[edit[0] for edit in ROW_EDITS]
 )
@@ -223,6 +224,7 @@ def test_an_expression_in_other_words_fits_nothing(recipe: Path, store: Path, tm
     assert (result["fits"]["trained"], result["fits"]["stored"]) == (0, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("override", "trained"), [("split.folds=3", 9), ("split={test: 0.25, valid: 0.3}", 3)])
 def test_other_folds_are_all_fitted(recipe: Path, store: Path, tmp_path: Path, override: str, trained: int) -> None:
     """The final fit on all training rows is shared; with a validation part there is none."""
@@ -265,6 +267,7 @@ def test_changed_data(recipe: Path, store: Path, tmp_path: Path) -> None:
     assert announced["fits"]["to_train"] == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["models", "predictions"])
 def test_an_object_that_is_gone(recipe: Path, store: Path, result: dict[str, Any], tmp_path: Path, kind: str) -> None:
     own = copy_store(store, tmp_path / "store")
@@ -283,6 +286,7 @@ def test_an_object_that_is_gone(recipe: Path, store: Path, result: dict[str, Any
     assert to_fit(plan(recipe, own)) == {}
 
 
+@pytest.mark.slow
 def test_a_damaged_table_is_read_again(recipe: Path, store: Path, result: dict[str, Any], tmp_path: Path) -> None:
     own = copy_store(store, tmp_path / "store")
     shutil.rmtree(own / "objects" / "tables")
@@ -334,6 +338,7 @@ def test_more_and_fewer_rounds_equal_fresh_fits(recipe: Path, tmp_path: Path, sa
         assert all(facts[key].payload["start"] for key in edited["models"]["bdt"]["keys"].values())
 
 
+@pytest.mark.slow
 def test_reasons_compare_with_the_closest_of_the_newest_runs(recipe: Path, store: Path, tmp_path: Path) -> None:
     own = copy_store(store, tmp_path / "store")
     run(recipe, own, "models.tree.params.max_depth=7", "models.bdt.params.max_depth=7")
