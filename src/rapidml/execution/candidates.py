@@ -321,6 +321,26 @@ def _store_model(
     return fitted.stored_with(objects.put("models", want.fit, model.save, fitted.note()))
 
 
+def describe_limits(job: CandidateJob) -> str:
+    """Why a limited fit probably died with its worker."""
+    over = [f"took longer than its time_limit of {job.seconds:g} s"] if job.seconds is not None else []
+    over += [f"needed more than its memory_limit of {job.memory / 1e9:g} GB"] if job.memory is not None else []
+    return f"the fit {' or '.join(over)}, or its worker process was ended"
+
+
+def was_running(store: str, job: CandidateJob) -> bool:
+    """Whether a limited job had begun when its worker died; told once."""
+    marker = _find_marker(store, job)
+    is_there = bool(job.token) and marker.exists()
+    if is_there:
+        marker.unlink(missing_ok=True)
+    return is_there
+
+
+def _find_marker(store: str, job: CandidateJob) -> Path:
+    return Path(store) / "work" / f"began-{job.token}"
+
+
 @contextlib.contextmanager
 def _limited(store: str, job: CandidateJob) -> Iterator[None]:
     """End this process if the fit takes too long; refuse it memory beyond its limit.
@@ -333,13 +353,9 @@ def _limited(store: str, job: CandidateJob) -> Iterator[None]:
     if job.seconds is None and job.memory is None:
         yield
         return
-    marker = Path(store) / "work" / f"began-{job.token}"
-    if marker.exists():
-        marker.unlink(missing_ok=True)
-        over = [f"took longer than its time_limit of {job.seconds:g} s"] if job.seconds is not None else []
-        over += [f"needed more than its memory_limit of {job.memory / 1e9:g} GB"] if job.memory is not None else []
-        limits = " or ".join(over)
-        raise ModelError(f"the fit {limits}, or its worker process was ended")
+    marker = _find_marker(store, job)
+    if was_running(store, job):
+        raise ModelError(describe_limits(job))
     marker.parent.mkdir(exist_ok=True)
     marker.touch()
     try:

@@ -30,6 +30,7 @@ class Group:
         part: Rows it trains on.
         wants: Candidates with their steps and models, that of the longest fit last.
         wave: Groups of a lower one are fitted before.
+        losses: How often its worker has died.
     """
 
     lane: Lane
@@ -37,6 +38,7 @@ class Group:
     part: str
     wants: list[tuple[Candidate, ScoreStep, ModelSpec]] = field(default_factory=list)
     wave: int = 0
+    losses: int = 0
 
     @property
     def spec(self) -> ModelSpec:

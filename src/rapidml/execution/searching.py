@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rapidml.events import Event
-from rapidml.execution.candidates import CandidateJob, Want, describe_failure, score_candidates
+from rapidml.execution.candidates import (
+    CandidateJob,
+    Want,
+    describe_failure,
+    describe_limits,
+    score_candidates,
+    was_running,
+)
 from rapidml.execution.lanes import Group, Lane
 from rapidml.execution.proposals import Draws, Proposals
 from rapidml.execution.race import Race
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
     from rapidml.planning.searching import ModelSearch
     from rapidml.planning.steps import Plan
 
+MOST_LOSSES = 2
+"""How often the worker of a fit may die before the fit is given up."""
 AHEAD = 2
 """Tasks handed over for each worker: one runs, the other is there when it ends."""
 BATCH_GROUPS = 32
@@ -114,7 +123,8 @@ class Searching:
                 self.session.refuse_lost()
                 for future, result in ended:
                     address, jobs = self.running.pop(future)
-                    self.hands[address].running -= 1
+                    if address in self.hands:
+                        self.hands[address].running -= 1
                     self._receive(jobs, future, result)
                 self._hand_over(completed.add)
                 self._show()
@@ -148,15 +158,14 @@ class Searching:
         """The workers that are there."""
         workers = self.session.workers
         found = list(workers.client.scheduler_info(n_workers=-1)["workers"])[: workers.count]
-        self.hands = {address: self.hands.get(address, Hand(address)) for address in found} | {
-            address: self.hands[address] for address, _ in self.running.values()
-        }
+        self.hands = {address: self.hands.get(address, Hand(address)) for address in found}
 
     def _hand_over(self, add: Any) -> None:
         """Give every worker what it can begin soon."""
         count = self.session.workers.count
-        while len(self.running) < AHEAD * count:
-            free = sorted((hand for hand in self.hands.values() if hand.running < AHEAD), key=lambda one: one.running)
+        ahead = 1 if self._is_limited() else AHEAD  # a worker that is ended takes nothing else with it
+        while len(self.running) < ahead * count:
+            free = sorted((hand for hand in self.hands.values() if hand.running < ahead), key=lambda one: one.running)
             hand, batch = next(((hand, batch) for hand in free if (batch := self._take_batch(hand))), (None, []))
             if hand is None:
                 return
@@ -168,7 +177,7 @@ class Searching:
                 self.request,
                 [job for _, job in jobs],
                 name=f"search-{jobs[0][1].key[:16]}",
-                worker=hand.address,
+                worker=None if self._is_limited() else hand.address,
                 only=False,
             )
             self.running[future] = (hand.address, jobs)
@@ -277,15 +286,18 @@ class Searching:
         return longer or max(found, key=lambda one: one.rounds, default=None)
 
     def _receive(self, jobs: Sequence[tuple[Group, CandidateJob]], future: Future[Any], result: Any) -> None:
-        """Record what a task returned; if its worker died with several fits, each is tried again alone."""
+        """Record what a task returned. If its worker died, whoever was not running is tried again, alone."""
         if future.status == "error":
             self._find_hands()
-            if len(jobs) > 1:
-                for group, _ in jobs:
+            for group, job in jobs:
+                group.losses += 1
+                text = f"{type(result[1]).__name__}: {result[1]}"
+                is_over = len(jobs) == 1 and was_running(self.request.store, job)
+                if is_over or group.losses > MOST_LOSSES:
+                    self._record(group, describe_failure(job, describe_limits(job) if is_over else text, text))
+                else:
                     group.lane.queue.appendleft(group)
-                return
-            error = result[1]
-            result = [describe_failure(jobs[0][1], f"{type(error).__name__}: {error}", str(error))]
+            return
         for (group, _), outcomes in zip(jobs, result, strict=True):
             self._record(group, outcomes)
 
