@@ -70,7 +70,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 120) -> Any:
         found = condition()
         if found:
             return found
-        time.sleep(0.02)
+        time.sleep(0.02)  # files of another process: there is nothing to wait on
     pytest.fail("waited too long")
 
 
@@ -134,7 +134,7 @@ def test_kill_before_anything_is_read(recipe: Path, undisturbed: dict[str, Any],
     store = tmp_path / "store"
     for delay in (0.2, 0.5, 0.8, 1.1):
         process = start(recipe, store)
-        time.sleep(delay)  # any moment of the start
+        time.sleep(delay)  # any moment of the start: the kill must fall where it may
         kill(process)
     assert_as_undisturbed(recipe, undisturbed, store, finish(start(recipe, store)))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rapidml.errors import ModelError
+from rapidml.errors import ModelError, StoreError
 from rapidml.execution.opened import hold_rows, one_at_a_time, open_rows
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.tasks import describe_fit, import_library, load_stored_model, make_reporter, peak_memory
@@ -172,9 +172,10 @@ def _load_predictions(job: CandidateJob, objects: Objects) -> list[NDArray[Any]]
     """What was predicted before, if all of it is stored: a new metric needs no fit."""
     from rapidml.execution.tasks import load_prediction
 
-    if any(objects.find_manifest("predictions", want.prediction, verify=False) is None for want in job.wants):
+    try:
+        return [load_prediction(objects, want.prediction) for want in job.wants]
+    except StoreError:  # absent, or damaged: it is made again
         return None
-    return [load_prediction(objects, want.prediction) for want in job.wants]
 
 
 def _list_stored(job: CandidateJob, objects: Objects) -> list[Outcome]:

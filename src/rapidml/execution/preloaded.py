@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-PRELOAD = (
+COMMON = (
     "numpy",
     "scipy.sparse",
     "scipy.linalg",
@@ -19,14 +19,6 @@ PRELOAD = (
     "pandas",
     "threadpoolctl",
     "sklearn.datasets",
-    "sklearn.ensemble",
-    "sklearn.impute",
-    "sklearn.linear_model",
-    "sklearn.neural_network",
-    "sklearn.pipeline",
-    "sklearn.preprocessing",
-    "sklearn.svm",
-    "skops.io",
     "xgboost",
     "rapidml.dataset.evaluation",
     "rapidml.dataset.profile",
@@ -40,28 +32,25 @@ PRELOAD = (
     "rapidml.models.boosted_rows",
     "rapidml.models.boosted_trees",
     "rapidml.models.booster_model",
-    "rapidml.models.ensembles",
     "rapidml.models.fitting",
     "rapidml.models.holding",
-    "rapidml.models.scikit_learn",
     "rapidml.store.store",
 )
 """Modules of the libraries and of our own; one that is not installed is passed over."""
-SCIKIT_LEARN = frozenset(
-    {
-        "sklearn.ensemble",
-        "sklearn.impute",
-        "sklearn.linear_model",
-        "sklearn.neural_network",
-        "sklearn.pipeline",
-        "sklearn.preprocessing",
-        "sklearn.svm",
-        "skops.io",
-        "rapidml.models.ensembles",
-        "rapidml.models.scikit_learn",
-    }
+SCIKIT_LEARN = (
+    "sklearn.ensemble",
+    "sklearn.impute",
+    "sklearn.linear_model",
+    "sklearn.neural_network",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "skops.io",
+    "rapidml.models.ensembles",
+    "rapidml.models.scikit_learn",
 )
-"""Of these, what only models of scikit-learn need: the larger part of a second."""
+"""What only models of scikit-learn need: the larger part of a second."""
+PRELOAD = (*COMMON, *SCIKIT_LEARN)
 
 
 def list_preload(types: Collection[str]) -> tuple[str, ...]:
@@ -70,5 +59,4 @@ def list_preload(types: Collection[str]) -> tuple[str, ...]:
     Args:
         types: Types of its models.
     """
-    needs_all = any(name.startswith("sklearn.") for name in types)
-    return tuple(name for name in PRELOAD if needs_all or name not in SCIKIT_LEARN)
+    return PRELOAD if any(name.startswith("sklearn.") for name in types) else COMMON
