@@ -7,17 +7,18 @@ import math
 import time
 import traceback
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError, StoreError
+from rapidml.execution.limits import limited
 from rapidml.execution.opened import hold_rows, one_at_a_time, open_rows
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.tasks import describe_fit, import_library, load_stored_model, make_reporter, peak_memory
 from rapidml.execution.warned import collect_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -135,7 +136,7 @@ def score_candidates(request: RowsRequest, jobs: Sequence[CandidateJob]) -> list
 
 def _score_job(request: RowsRequest, job: CandidateJob, objects: Objects) -> list[Outcome]:
     try:
-        with _limited(request.store, job):
+        with limited(request.store, job):
             return _fit_and_score(request, job, objects)
     except Exception as error:  # noqa: BLE001  (one failed candidate never ends a search: it is stored as failed)
         text = f"{type(error).__name__}: {error}"
@@ -320,82 +321,3 @@ def _store_model(
     payload |= {"trained": want is job.wants[-1], "start": None if job.start is None else job.start.key}
     fitted = Outcome(want.fit, "fit", payload, (), seconds, peak_memory(), family=job.family)
     return fitted.stored_with(objects.put("models", want.fit, model.save, fitted.note()))
-
-
-def describe_limits(job: CandidateJob) -> str:
-    """Why a limited fit probably died with its worker."""
-    over = [f"took longer than its time_limit of {job.seconds:g} s"] if job.seconds is not None else []
-    over += [f"needed more than its memory_limit of {job.memory / 1e9:g} GB"] if job.memory is not None else []
-    return f"the fit {' or '.join(over)}, or its worker process was ended"
-
-
-def was_running(store: str, job: CandidateJob) -> bool:
-    """Whether a limited job had begun when its worker died; told once."""
-    marker = _find_marker(store, job)
-    is_there = bool(job.token) and marker.exists()
-    if is_there:
-        marker.unlink(missing_ok=True)
-    return is_there
-
-
-def _find_marker(store: str, job: CandidateJob) -> Path:
-    return Path(store) / "work" / f"began-{job.token}"
-
-
-@contextlib.contextmanager
-def _limited(store: str, job: CandidateJob) -> Iterator[None]:
-    """End this process if the fit takes too long; refuse it memory beyond its limit.
-
-    The clock runs outside of Python, so that it also ends a library that never gives the interpreter's lock back.
-
-    Raises:
-        ModelError: The first attempt at this job took too long, or its worker died of something else.
-    """
-    if job.seconds is None and job.memory is None:
-        yield
-        return
-    marker = _find_marker(store, job)
-    if was_running(store, job):
-        raise ModelError(describe_limits(job))
-    marker.parent.mkdir(exist_ok=True)
-    marker.touch()
-    try:
-        with _limit_time(job.seconds), _limit_memory(job.memory):
-            yield
-    finally:
-        marker.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _limit_time(seconds: float | None) -> Iterator[None]:
-    if seconds is None:
-        yield
-        return
-    import faulthandler
-
-    faulthandler.dump_traceback_later(seconds, exit=True)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-
-
-@contextlib.contextmanager
-def _limit_memory(size: int | None) -> Iterator[None]:
-    """Linux refuses allocations beyond what the process has now and the limit; elsewhere nothing is limited."""
-    import resource
-    import sys
-
-    if size is None or sys.platform != "linux":
-        yield
-        return
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
-    now = pages * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (now + size, hard))
-    try:
-        yield
-    except MemoryError as error:
-        raise ModelError(f"the fit needs more than its memory_limit of {size / 1e9:g} GB") from error
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

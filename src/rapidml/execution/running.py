@@ -19,10 +19,10 @@ from rapidml.execution.reading import Reading, count_stored_files, find_reading,
 from rapidml.execution.references import compare_with_reference, find_reference
 from rapidml.execution.results import make_result, make_summary, selection_name
 from rapidml.execution.search_table import add_searches, describe_planned
-from rapidml.execution.searched import open_searches, plan_searched, read_journal
 from rapidml.keys import make_key
 from rapidml.planning.checking import Checked, check_document
 from rapidml.planning.estimates import Estimate, estimate, estimate_text
+from rapidml.planning.planner import make_plan
 from rapidml.planning.reasons import Reference, explain, explain_unread
 from rapidml.planning.resolving import resolve
 from rapidml.recipe.affects import step_affected
@@ -116,7 +116,11 @@ def _with_plan(prepared: Prepared, facts: StoredFacts) -> Prepared:
     reading = prepared.reading
     assert reading.profile is not None
     resolved = resolve(prepared.checked, reading.request, reading.profile)
-    searches = open_searches(resolved, facts, read_journal(facts.store, prepared.run)) if resolved.ranged else ()
+    if not resolved.ranged:
+        return _explain(replace(prepared, plan=make_plan(resolved, facts)), facts)
+    from rapidml.execution.searched import open_searches, plan_searched, read_journal
+
+    searches = open_searches(resolved, facts, read_journal(facts.store, prepared.run))
     return _explain(replace(prepared, plan=plan_searched(resolved, searches, facts, is_over=False)), facts)
 
 
@@ -284,6 +288,8 @@ def _compare_candidates(session: Session, prepared: Prepared, request: RowsReque
 
 def _choose(session: Session, prepared: Prepared, facts: StoredFacts) -> Prepared:
     """The plan with the best candidates of its searches, as far as they went."""
+    from rapidml.execution.searched import plan_searched
+
     plan = prepared.plan
     assert plan is not None
     resolved = resolve(prepared.checked, prepared.reading.request, plan.resolved.profile)

@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rapidml.events import Event
-from rapidml.execution.candidates import (
-    CandidateJob,
-    Want,
-    describe_failure,
-    describe_limits,
-    score_candidates,
-    was_running,
-)
+from rapidml.execution.candidates import CandidateJob, Want, describe_failure, score_candidates
 from rapidml.execution.lanes import Group, Lane
+from rapidml.execution.limits import describe_limits, was_running
 from rapidml.execution.proposals import Draws, Proposals
 from rapidml.execution.race import Race
 from rapidml.execution.search_table import write_tables
