@@ -40,7 +40,7 @@ $(VENV)/.installed-run: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing into $(VENV): a minute or two"
-	@$(PIP) install -qq -c constraints.txt -e '.[standard,hep,dev]'
+	@$(PIP) install -qq -c constraints.txt -e '.[standard,hep,tensorflow,dev]'
 	@touch $@ $(VENV)/.installed-run
 
 demo: $(VENV)/.installed-run
@@ -80,11 +80,11 @@ bench: $(VENV)/.installed-dev
 lock: $(BIN)/python
 	$(PIP) install -qq uv
 	@set -e; out="$$(mktemp)"; \
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra standard --extra hep --extra dev --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra standard --extra hep --extra tensorflow --extra dev --upgrade \
 	  --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file "$$out" pyproject.toml > /dev/null; \
 	if grep -nE '://|^-|/' "$$out"; then echo "the lines above name a server or a path" >&2; exit 1; fi; \
 	{ echo "# Versions that rapidml is tested with, for Python 3.11 to 3.13: pip install -c constraints.txt ..."; \
-	  echo "# Written by \`make lock\` from pyproject.toml (extras standard, hep and dev; cpu and gpu exclude each other)."; \
+	  echo "# Written by \`make lock\` from pyproject.toml (extras standard, hep, tensorflow and dev; cpu and gpu exclude each other)."; \
 	  cat "$$out"; } > constraints.txt; rm "$$out"
 
 clean:

@@ -15,8 +15,11 @@ from typing import Any
 from rapidml.dataset.expression.functions import describe_functions
 from rapidml.dataset.readers.builtin_sets import SETS
 from rapidml.evaluate.metrics import get_metric, list_metrics
-from rapidml.models.registry import find_adapter
+from rapidml.models.layer_checking import describe_parameter, find_group
+from rapidml.models.network_params import DEFAULTS, GROUPED, OF_MLP, find_group_of, list_parameters
+from rapidml.models.registry import OWN, find_adapter
 from rapidml.models.scikit_learn import list_classes
+from rapidml.models.trainer_plan import ALIASES, TRAINERS
 from rapidml.planning.reasons import CODES
 from rapidml.recipe.jsonschema import make_json_schema
 
@@ -33,7 +36,8 @@ their own. Expressions: [expressions.md](expressions.md). Editors that read JSON
 RANGES = """\
 ## Ranges
 
-With a `search`, a range may stand in place of any value in `params`, and in the options of a step of `prepare`.
+With a `search`, a range may stand in place of any value in `params`, and in the options of a step of `prepare`, of a
+layer, or of a trainer.
 
 | range | takes |
 |---|---|
@@ -50,6 +54,26 @@ TYPES = """\
 `xgboost` learns from categorical columns as they are; scikit-learn classes get them as columns of 0 and 1 (`one_hot`).
 A type without weights runs on weighted rows only with `weights: ignore`. Other distributions may add types by entry
 points of the group `rapidml.models`.
+"""
+NETWORKS = """\
+## Networks
+
+`mlp` is a network of dense layers; `keras` has `layers` beside `params`, by Keras' names and arguments. Input and
+output layer, loss and the order of the rows follow from features, task and seed. Numbers should be near 1, so
+`prepare: [impute: median, standardize]` goes with most networks. Both need `pip install 'iml-rapidml[tensorflow]'`.
+"""
+LAYERS = """\
+`optimizer` and `schedule` are a name, or one name with its arguments: `{sgd: {momentum: 0.9}}`,
+`{exponential: {rate: 0.95}}`, by which the learning rate is multiplied each epoch. With `cosine` it falls towards 0
+until the last epoch. Initializers, regularizers and constraints of a layer are written
+likewise: `kernel_regularizer: {l2: 0.001}`. In place of the arguments, a layer may have the value of its first one
+alone: `Dropout: 0.2`.
+"""
+TRAINERS_TEXT = """\
+### Trainers
+
+`trainer: NAME`, or `trainer: {NAME: {options}}`. Every replica has its own part of the rows, by row id. A centre holds
+the weights that replicas exchange with.
 """
 PREPARE = """\
 ## Steps of `prepare`
@@ -103,7 +127,21 @@ def make_reference(schema: dict[str, Any]) -> str:
     order: list[str] = []
     _visit("Recipe", parts, order)
     sections = (_section(name, parts[name]) for name in order)
-    tables = [RANGES, BUILTIN, _builtin_sets(), "", TYPES, _types(), "", PREPARE, "## Metrics", "", _metrics(), ""]
+    tables = [
+        RANGES,
+        BUILTIN,
+        _builtin_sets(),
+        "",
+        TYPES,
+        _types(),
+        "",
+        *_networks(),
+        PREPARE,
+        "## Metrics",
+        "",
+        _metrics(),
+        "",
+    ]
     return "\n".join([INTRODUCTION, *sections, *tables])
 
 
@@ -189,11 +227,33 @@ def _builtin_sets() -> str:
 
 def _types() -> str:
     rows = []
-    for name in ["xgboost", *list_classes()]:
+    for name in [*OWN, *list_classes()]:
         adapter = find_adapter(name)
         marks = ("yes" if takes else "" for takes in (adapter.takes_weights, adapter.takes_missing))
         rows.append(f"| `{name}` | {', '.join(sorted(adapter.tasks))} | {' | '.join(marks)} |")
     return "\n".join(["| type | tasks | weights | missing values |", "|---|---|---|---|", *rows])
+
+
+def _networks() -> list[str]:
+    rows = []
+    for name, parameter in list_parameters("mlp").parameters.items():
+        takes = f"one of {', '.join(find_group_of(name).items)}" if name in GROUPED else describe_parameter(parameter)
+        default = DEFAULTS[name][0] if name in GROUPED else json.dumps(DEFAULTS[name]).strip('"')
+        rows.append(f"| `{name}` | {takes} | `{default}` | {'mlp' if name in OF_MLP else 'mlp, keras'} |")
+    table = ["| parameter | takes | default | of |", "|---|---|---|---|", *rows, ""]
+    layers = f"Layers: {', '.join(f'`{name}`' for name in find_group('layer').items)}."
+    return [NETWORKS, *table, layers, "", LAYERS, TRAINERS_TEXT, *_trainers(), ""]
+
+
+def _trainers() -> list[str]:
+    rows = []
+    for name, trainer in TRAINERS.items():
+        options = ", ".join(f"`{key}: {option.default}`" for key, option in trainer.options.items())
+        also = "".join(f" (also `{alias}`)" for alias, meant in ALIASES.items() if meant == name)
+        rows.append(f"| `{name}`{also} | {trainer.text} | {options} |".replace("|  |", "| |"))
+    texts = {key: option.text for trainer in TRAINERS.values() for key, option in trainer.options.items()}
+    meanings = [f"| `{key}` | {text} |" for key, text in texts.items()]
+    return ["| trainer | | options |", "|---|---|---|", *rows, "", "| option | |", "|---|---|", *meanings]
 
 
 def _metrics() -> str:

@@ -19,7 +19,7 @@ from rapidml.recipe.examples import find_example, list_examples
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXTRAS = ("cpu", "search", "app", "hep", "dev")
+EXTRAS = ("cpu", "search", "app", "hep", "tensorflow", "dev")
 """Extras that environment.yml and constraints.txt hold; cpu and gpu exclude each other."""
 
 
@@ -132,7 +132,11 @@ def test_no_submodule_has_the_name_of_a_public_function(root: Path) -> None:
 
 def test_examples_are_found(recipes: Path) -> None:
     searches = ["search-compare", "search-grid", "search-hyperband"]
-    assert list_examples() == ["events", "higgs", "multiclass", "quickstart", "regression", *searches]
+    networks = ["mnist-async", "mnist-cnn"]
+    assert list_examples() == [
+        *("digits-net", "events", "higgs", "higgs-net", *networks, "multiclass", "quickstart", "regression"),
+        *searches,
+    ]
     assert find_example("higgs") == recipes / "higgs.yaml"
 
 

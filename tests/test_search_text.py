@@ -212,6 +212,9 @@ def test_columns_of_what_is_tied_are_those_that_hold_something() -> None:
 def test_short_names_are_short_only_where_they_are_clear() -> None:
     names = ["params.max_depth", "prepare.0.pca.n_components", "prepare.1.impute", "params.estimator.C"]
     assert list(shorten_names(names).values()) == ["max_depth", "pca.n_components", "impute", "estimator.C"]
+    network = ["layers.1.Dense.units", "layers.2.Dropout", "trainer.adag.window", "params.optimizer.sgd.momentum"]
+    short = ["Dense.units", "Dropout", "adag.window", "optimizer.sgd.momentum"]
+    assert list(shorten_names(network).values()) == short
     twice = ["prepare.0.impute", "prepare.1.impute", "params.alpha"]
     assert list(shorten_names(twice).values()) == ["prepare.0.impute", "prepare.1.impute", "alpha"]
 

@@ -24,7 +24,7 @@ def shorten_names(names: Sequence[str]) -> dict[str, str]:
     short = {}
     for name in names:
         parts = name.split(".")
-        short[name] = ".".join(parts[2:] if parts[0] == "prepare" else parts[1:]) or name
+        short[name] = ".".join(parts[2:] if parts[0] in ("prepare", "layers") else parts[1:]) or name
     return {name: text if list(short.values()).count(text) == 1 else name for name, text in short.items()}
 
 

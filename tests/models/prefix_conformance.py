@@ -25,6 +25,8 @@ class PrefixConformance(AdapterConformance):
     has_prefixes = True
     lengths: ClassVar[tuple[int, ...]] = (17, 3, 8, 1)
     """Values of the parameter, the longest first."""
+    default_length: ClassVar[int] = 100
+    """Value of the parameter where none is given."""
 
     def of_length(self, kind: Kind, rounds: int) -> ModelSpec:
         prefix = find_adapter(self.type).prefix
@@ -33,7 +35,7 @@ class PrefixConformance(AdapterConformance):
 
     def test_the_number_of_rounds_is_known(self, adapter: Adapter, kind: Kind) -> None:
         assert adapter.prefix_rounds(self.of_length(kind, 7).params) == 7
-        assert adapter.prefix_rounds(adapter.resolve({}, TASKS[kind], None)) == 100
+        assert adapter.prefix_rounds(adapter.resolve({}, TASKS[kind], None)) == self.default_length
 
     def test_shorter_fits_are_prefixes_of_longer_ones(self, kind: Kind, tmp_path: Path) -> None:
         rows, task = make_rows(kind, weighted=True, categories=True), TASKS[kind]

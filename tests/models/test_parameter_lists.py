@@ -48,7 +48,7 @@ import json, sys
 from rapidml.models import checking, fitting, spec
 from rapidml.models.registry import find_adapter
 from rapidml.dataset import preparation
-for name in ("xgboost", "sklearn.linear_model.LogisticRegression"):
+for name in ("xgboost", "mlp", "keras", "sklearn.linear_model.LogisticRegression"):
     adapter = find_adapter(name)
     assert list(adapter.check({"no_such": 1}, "binary"))
     adapter.resolve({}, None, None)
@@ -57,6 +57,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     heavy = {"numpy", "scipy", "pandas", "sklearn", "xgboost", "skops", "pyarrow", "dask", "distributed", "lightgbm"}
+    heavy |= {"tensorflow", "keras"}
     assert not heavy & set(json.loads(done.stdout))
 
 
@@ -71,6 +72,10 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
         (Kind("boolean"), [True, False], [0, 1, "true"]),
         (Kind("null"), [None], [0, "null"]),
         (Kind("choice", choices=("a", 1)), ["a", 1], ["b", 1.0, True]),
+        (Kind("integers", 1), [[1], [2, 3], (3,)], [[], [0], [1.0], 1, [True], ["a"]]),
+        (Kind("integers", 0, length=2), [[0, 1]], [[0], [0, 1, 2], [0, -1]]),
+        (Kind("numbers", 0), [[1], [0.5, 2]], [[], [-1], 1, ["a"]]),
+        (Kind("pairs", 0, length=2), [[[0, 1], [2, 3]]], [[[0, 1]], [[0], [1]], [0, 1], [[0, -1], [0, 0]]]),
         (Kind("list"), [[1, 2], [[1], ["a"]], (3,)], [[], [None], [{}], [True], 3]),
         (Kind("mapping"), [{"a": 1}, {}], [{"a": 2}, {"a": True}, []]),
     ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.planning.golden import GOLDEN, RECIPES, make_golden_keys
+from tests.planning.golden import GOLDEN, LIBRARIES, RECIPES, has_library, make_golden_keys
 from tests.planning.plans import plan_recipe
 
 if TYPE_CHECKING:
@@ -26,11 +26,14 @@ def keys(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_keys_are_the_frozen_ones(name: str, keys: dict[str, Any]) -> None:
+    if name not in keys:
+        pytest.skip(f"needs {LIBRARIES[name]}")
     assert keys[name] == json.loads(GOLDEN.read_text())[name]
 
 
 def test_every_frozen_recipe_is_still_made(keys: dict[str, Any]) -> None:
-    assert set(json.loads(GOLDEN.read_text())) == set(keys) == set(RECIPES)
+    assert set(json.loads(GOLDEN.read_text())) == set(RECIPES)
+    assert set(keys) == set(filter(has_library, RECIPES))
 
 
 def test_no_two_steps_share_a_key(keys: dict[str, Any]) -> None:

@@ -60,6 +60,7 @@ EDITS: list[tuple[str, Any]] = [
     ("dataset.target=z", "columns"), ("dataset.weight=w", "columns"), ("dataset.missing=-1", "columns"),
     ("split.folds=3", "split"), ("split.seed=3", "split"), ("seed=1", "fit"), ("dataset.features=[a]", "fit"),
     ("training.balance=none", "fit"), ("models.m.params.x=1", "fit"), ("models.m.device=cuda", "fit"),
+    ("models.m.layers=[Flatten]", "fit"), ("models.m.trainer=adag", "fit"),
     ("evaluate.rank_by=log_loss", "evaluate"), ("evaluate.also=[accuracy]", "evaluate"),
 ]  # fmt: skip
 
@@ -93,6 +94,8 @@ def test_an_edit_changes_the_step_it_affects_and_no_other(edit: str, step: str) 
         ("dataset.test.select", "rows"),
         ("dataset", "rows"),
         ("models.bdt.prepare.0", "fit"),
+        ("models.net.layers.0.Dense.units", "fit"),
+        ("models.net.trainer.adag.window", "fit"),
         ("models.my.bdt.type", "fit"),
         ("split.test.column", "split"),
         ("evaluate.also.1", "evaluate"),

@@ -63,6 +63,37 @@ def test_null_parameters_stay_values() -> None:
     assert recipe.models["bdt"].params == {"max_depth": None, "eta": 0.1}
 
 
+NETWORK = """\
+dataset: {builtin: digits}
+models:
+  net:
+    type: keras
+    layers: [Flatten, Dense: 64]
+    trainer: {adag: {replicas: 4, window: 3}}
+    params: {optimizer: {sgd: {momentum: 0.9}}, schedule: cosine}
+"""
+
+
+@pytest.mark.parametrize(
+    ("child", "field", "expected"),
+    [
+        ("layers: [Dense: 8]", "layers", [{"Dense": 8}]),
+        ("trainer: dynsgd", "trainer", "dynsgd"),
+        ("trainer: {adag: {window: 5}}", "trainer", {"adag": {"replicas": 4, "window": 5}}),
+        ("trainer: {adag: {window: {any: [5, 6]}}}", "trainer", {"adag": {"replicas": 4, "window": {"any": [5, 6]}}}),
+        ("trainer: {dynsgd: {window: 5}}", "trainer", {"dynsgd": {"window": 5}}),
+        ("trainer: null", "trainer", None),
+        ("params: {optimizer: {sgd: {nesterov: true}}}", "optimizer", {"sgd": {"momentum": 0.9, "nesterov": True}}),
+        ("params: {optimizer: {adam: {beta_1: 0.8}}}", "optimizer", {"adam": {"beta_1": 0.8}}),
+        ("params: {schedule: {exponential: 0.9}}", "schedule", {"exponential": 0.9}),
+    ],
+)
+def test_another_name_replaces_a_choice_and_the_same_merges(child: str, field: str, expected: object) -> None:
+    text = f"extends: run:base\nmodels: {{net: {{{child}}}}}\n"
+    found = parse_document(text, "r.yaml", stored_run=lambda _: NETWORK).tree["models"]["net"]
+    assert (found | found["params"]).get(field) == expected
+
+
 @pytest.mark.usefixtures("folder")
 def test_overrides_come_last() -> None:
     document = load("extends: base.yaml\n", "r.yaml", "models.bdt.params.eta=1")

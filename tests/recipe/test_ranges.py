@@ -21,6 +21,8 @@ models:
       hidden: [64, {between: [8, 32]}]
       plain: 1
     prepare: [impute: {any: [median, mean]}, pca: {n_components: {any: [2, 4]}}, standardize]
+    layers: [Flatten, Dense: {units: {any: [32, 64]}}, Dropout: {between: [0.1, 0.5]}]
+    trainer: {adag: {replicas: 2, window: {any: [5, 12]}}}
 search: {method: random, candidates: 3}
 """
 
@@ -33,13 +35,19 @@ def test_ranges_are_listed_in_the_order_in_which_they_are_written() -> None:
         Range(("params", "hidden", 1), "between", (8, 32)),
         Range(("prepare", 0, "impute"), "any", ("median", "mean")),
         Range(("prepare", 1, "pca", "n_components"), "any", (2, 4)),
+        Range(("layers", 1, "Dense", "units"), "any", (32, 64)),
+        Range(("layers", 2, "Dropout"), "between", (0.1, 0.5)),
+        Range(("trainer", "adag", "window"), "any", (5, 12)),
     )
     assert [one.name for one in list_ranges(entry)][2:] == [
         "params.hidden.1",
         "prepare.0.impute",
         "prepare.1.pca.n_components",
+        "layers.1.Dense.units",
+        "layers.2.Dropout",
+        "trainer.adag.window",
     ]
-    assert [one.is_integer for one in list_ranges(entry)] == [False, False, True, False, False]
+    assert [one.name for one in list_ranges(entry) if one.is_integer] == ["params.hidden.1"]
 
 
 def test_a_value_in_place_of_each_range_gives_the_model_as_written_without_ranges() -> None:
@@ -50,6 +58,9 @@ def test_a_value_in_place_of_each_range_gives_the_model_as_written_without_range
         "params.hidden.1": 9,
         "prepare.0.impute": "mean",
         "prepare.1.pca.n_components": 4,
+        "layers.1.Dense.units": 64,
+        "layers.2.Dropout": 0.2,
+        "trainer.adag.window": 12,
     }
     put = put_values(entry, values)
     assert put.params == {"depth": 3, "solver": {"name": "adam", "rate": 0.01}, "hidden": [64, 9], "plain": 1}
@@ -58,6 +69,12 @@ def test_a_value_in_place_of_each_range_gives_the_model_as_written_without_range
         Choice(name="pca", options={"n_components": 4}),
         Choice(name="standardize"),
     )
+    assert put.layers == (
+        Choice(name="Flatten"),
+        Choice(name="Dense", options={"units": 64}),
+        Choice(name="Dropout", options={"value": 0.2}),
+    )
+    assert put.trainer == Choice(name="adag", options={"replicas": 2, "window": 12})
     assert list_ranges(put) == ()
 
 
@@ -83,7 +100,9 @@ def test_a_range_is_one_value_of_the_resolved_recipe() -> None:
     assert found["models.net.params.depth"] == ({"any": [2, 3]}, "r.yaml:6")
     assert found["models.net.params.plain"] == ({"any": [1, 2]}, "command line")
     assert found["models.net.params.solver.rate"] == ({"log": [0.001, 0.1], "points": 3}, "r.yaml:7")
-    assert found["search.candidates"] == (3, "r.yaml:11")
+    assert found["models.net.layers.1"] == ({"Dense": {"units": {"any": [32, 64]}}}, "r.yaml:11")
+    assert found["models.net.trainer"] == ({"adag": {"replicas": 2, "window": {"any": [5, 12]}}}, "r.yaml:12")
+    assert found["search.candidates"] == (3, "r.yaml:13")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ dataset: {builtin: iris}
 models: {m: {type: x, params: {a: {any: [1, b]}}, prepare: [impute: {any: [a, b]}]}}
 search: {method: tpe, candidates: {total: 9}, time: 1.5h, memory_limit: 4GiB, forbid: [a == 1], race: true}""",
     "dataset: {builtin: iris}\nmodels: {m: {type: x, params: {a: {log: [1, 2], points: 2}}}}\nsearch: {method: grid}",
+    "dataset: {builtin: iris}\nmodels: {m: {type: keras, layers: [a, {b: 1}, {c: {d: 2}}], trainer: adag}}",
+    "dataset: {builtin: iris}\nmodels: {m: {type: mlp, layers: [], trainer: {adag: {replicas: 4}}}, n: mlp}",
 ]
 
 
@@ -52,6 +54,7 @@ def test_refuses_mistakes(change: dict[str, Any]) -> None:
 
 def test_a_recipe_that_extends_needs_nothing_else() -> None:
     assert VALIDATOR.is_valid({"extends": "base.yaml"})
+    assert VALIDATOR.is_valid({"extends": "base.yaml", "models": {"bdt": None}})
     assert not VALIDATOR.is_valid({"name": "x"})
 
 

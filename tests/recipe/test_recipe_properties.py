@@ -95,6 +95,8 @@ models = st.builds(
     early_stopping=optional(st.integers(1, 99)),
     weights=st.sampled_from([None, "ignore"]),
     device=st.sampled_from(["cpu", "cuda"]),
+    layers=st.lists(choices, max_size=2).map(tuple),
+    trainer=optional(choices),
 )
 model_names = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,8}", fullmatch=True).filter(lambda name: name != "dummy")
 
@@ -106,7 +108,7 @@ def without_double_test(recipe: Recipe) -> Recipe:
 
 
 bounds = st.lists(integers | st.floats(-1e9, 1e9), min_size=2, max_size=2).filter(lambda pair: pair[0] < pair[1])
-some_points = st.integers(2, 90)
+some_points = st.integers(2, 9)  # six ranges are a grid of less than a million
 ranges = (
     st.lists(scalars, min_size=1, max_size=3, unique_by=lambda value: (type(value), value)).map(lambda v: {"any": v})
     | st.builds(lambda pair, points: {"between": pair, "points": points}, bounds, some_points)
@@ -117,6 +119,8 @@ ranged = st.builds(
     type=texts,
     params=st.builds(lambda name, found, rest: {**rest, name: found}, texts, ranges, mappings),
     prepare=st.lists(choices | st.builds(Choice, name=texts, options=ranges), max_size=2).map(tuple),
+    layers=st.lists(choices | st.builds(Choice, name=texts, options=ranges), max_size=2).map(tuple),
+    trainer=optional(choices | st.builds(Choice, name=texts, options=ranges)),
 )
 searches = st.builds(
     Search,

@@ -72,6 +72,8 @@ class TrainingRows:
         ids: Row ids. Shape ``(n_rows,)``, uint64.
         class_sums: Summed weight of each class over all rows of the fit, where these are only a share of them.
             Shape ``(n_classes,)``.
+        target_moments: Weighted mean and standard deviation of a regression's target over all rows of the fit, where
+            these are only a share of them.
     """
 
     features: Frame
@@ -79,6 +81,7 @@ class TrainingRows:
     weight: NDArray[np.float64] | None
     ids: NDArray[np.uint64]
     class_sums: NDArray[np.float64] | None = None
+    target_moments: tuple[float, float] | None = None
 
     def take(self, rows: NDArray[Any]) -> TrainingRows:
         """The given rows (mask or indices) as a copy; weights are not rescaled."""

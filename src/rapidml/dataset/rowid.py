@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Stream = Literal["test", "folds", "valid", "early_stopping", "bootstrap", "shards"]
+Stream = Literal["test", "folds", "valid", "early_stopping", "bootstrap", "shards", "batches"]
 """What random numbers are for; the numbers of two streams have nothing to do with each other."""
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)

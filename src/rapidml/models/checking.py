@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rapidml.errors import ModelError
+from rapidml.models.network_checking import check_network
+from rapidml.models.network_params import NETWORKS
 from rapidml.models.range_checking import check_params, check_prepare, check_rounds
 from rapidml.models.registry import UnknownType, find_adapter
 from rapidml.recipe.ranges import list_ranges
@@ -45,6 +47,7 @@ def check_model(
     if entry.device not in adapter.devices:
         document.add([*place, "device"], f"cpu: {adapter.name} trains only there", "write 'cpu', or remove it")
     _check_shards(document, place, entry, adapter)
+    check_network(document, place, entry)
     if profile is not None:
         _check_features(document, place, entry, adapter, profile)
 
@@ -55,7 +58,10 @@ def _check_shards(document: Document, place: list[str], entry: ModelEntry, adapt
     if list_ranges(entry):
         expected = "1 with ranges: the fits of a search are not spread"
         document.add([*place, "shards"], expected, "remove it, or write one value in place of each range")
-    if not adapter.takes_shards:
+    if entry.type in NETWORKS:
+        fix = f"remove it, and write  trainer: {{multiworker: {{replicas: {entry.shards}}}}}"
+        document.add([*place, "shards"], f"1: a fit of {adapter.name} is spread by a trainer", fix)
+    elif not adapter.takes_shards:
         document.add([*place, "shards"], f"1: a fit of {adapter.name} cannot be spread", "write 1, or remove it")
     elif entry.device != "cpu":
         document.add(

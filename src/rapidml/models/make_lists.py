@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rapidml.models import make_scikit_learn_list, make_xgboost_list
+from rapidml.models import make_keras_list, make_scikit_learn_list, make_xgboost_list
 
 FOLDER = Path(__file__).parent / "lists"
 
@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parent / "lists"
 def make_lists() -> dict[str, dict[str, Any]]:
     """The content of every bundled list by file name without suffix."""
     return {
+        "keras": {"made_from": f"keras {version('keras')}", **make_keras_list.make_content()},
         "xgboost": {
             "made_from": f"xgboost {_version('xgboost', 'xgboost-cpu')}",
             "parameters": make_xgboost_list.make_parameters(),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rapidml.models.adapter import Complaint
+from rapidml.recipe.scalars import resolve_plain, write_scalar
 from rapidml.recipe.suggest import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+LISTS = {"integers": ("integer", None), "numbers": ("number", None), "pairs": ("integers", 2)}
+"""Forms that are lists, and the form and length of their items."""
 INTERVAL_SIGNS = {"both": ("[", "]"), "left": ("[", ")"), "right": ("(", "]"), "neither": ("(", ")")}
 
 
@@ -23,11 +26,13 @@ class Kind:
 
     Attributes:
         form: ``integer``, ``number`` (any), ``float`` (an integer is something else), ``boolean``, ``choice``,
-            ``null``, ``list`` (of numbers or text, possibly nested), or ``mapping`` (of text to numbers).
-        low: Least number; None without bound.
-        high: Greatest number; None without bound.
+            ``null``, ``integers`` (a list of them), ``numbers`` (likewise), ``pairs`` (of integers), ``list`` (of
+            numbers or text, possibly nested), or ``mapping`` (of text to numbers).
+        low: Least number, also of those in a list; None without bound.
+        high: Greatest number, also of those in a list; None without bound.
         closed: Which bounds belong to the interval: ``both``, ``left``, ``right``, ``neither``.
         choices: Allowed values of a choice.
+        length: How many integers, numbers or pairs a list has; None for at least one.
     """
 
     form: str
@@ -35,6 +40,7 @@ class Kind:
     high: float | None = None
     closed: str = "both"
     choices: tuple[Any, ...] = ()
+    length: int | None = None
 
     def accepts(self, value: Any) -> bool:
         """Whether a value has this form."""
@@ -46,7 +52,15 @@ class Kind:
             return isinstance(value, dict) and all(type(item) is int and abs(item) <= 1 for item in value.values())
         if self.form in ("null", "boolean"):
             return value is None if self.form == "null" else isinstance(value, bool)
+        if self.form in LISTS:
+            return self._is_list(value)
         return self._is_number(value) and self._is_within(value)
+
+    def _is_list(self, value: Any) -> bool:
+        form, length = LISTS[self.form]
+        item = replace(self, form=form, length=length)
+        is_list = isinstance(value, list | tuple) and len(value) > 0 and all(map(item.accepts, value))
+        return is_list and self.length in (None, len(value))
 
     def _is_number(self, value: Any) -> bool:
         types: tuple[type, ...] = {"integer": (int,), "float": (float,), "number": (int, float)}[self.form]
@@ -69,6 +83,9 @@ class Kind:
         }
         if self.form in names:
             return names[self.form]
+        if self.form in LISTS:
+            count = "" if self.length is None else f"{self.length} "
+            return f"a list of {count}{self.form}{self._bounds()}"
         return {"integer": "an integer", "float": "a fraction", "number": "a number"}[self.form] + self._bounds()
 
     def _bounds(self) -> str:
@@ -109,6 +126,8 @@ class Parameter:
         if type(value) is int and any(kind.form == "number" for kind in self.kinds):
             integers = any(kind.form in ("integer", "choice") and kind.accepts(value) for kind in self.kinds)
             return value if integers else float(value)
+        if isinstance(value, list | tuple) and any(kind.form == "numbers" for kind in self.kinds):
+            return [float(item) if type(item) is int else item for item in value]
         return list(value) if isinstance(value, tuple) else value
 
 
@@ -153,7 +172,8 @@ class ParameterList:
                 )
             seen[parameter.name] = name
             if not parameter.accepts(value):
-                yield Complaint((name,), parameter.describe(), _fix(parameter, value))
+                keep = f"give {parameter.name} such a value, or remove it to keep the library's default"
+                yield Complaint((name,), parameter.describe(), find_value(parameter, value) or keep)
 
     def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Checked parameters under their canonical names.
@@ -199,14 +219,28 @@ def _join(words: list[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
-def _fix(parameter: Parameter, value: Any) -> str:
+def find_value(parameter: Parameter, value: Any) -> str | None:
+    """The value that was probably meant by a wrong one, as ``write ...``; None if it is not clear."""
     if isinstance(value, float) and value.is_integer() and parameter.accepts(int(value)):
         return f"write {int(value)}"
     if isinstance(value, int) and not isinstance(value, bool) and parameter.accepts(float(value)):
         return f"write {float(value)}"
+    if type(value) in (int, float) and parameter.accepts([value]):
+        return f"write [{write_scalar(value)}]"
     if isinstance(value, str):
+        if _is_quoted(parameter, value):
+            return f"write it without quotes: {value.strip()}"
         choices = [str(choice) for kind in parameter.kinds for choice in kind.choices]
         close = suggest(value, choices)
         if close is not None:
             return f"write '{close}'"
-    return f"give {parameter.name} such a value, or remove it to keep the library's default"
+    return None
+
+
+def _is_quoted(parameter: Parameter, text: str) -> bool:
+    """Whether a text is a number or another plain value that the parameter takes."""
+    try:
+        value = resolve_plain(text.strip())
+    except ValueError:
+        return False
+    return not isinstance(value, str) and value is not None and parameter.accepts(value)

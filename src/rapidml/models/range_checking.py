@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rapidml.recipe.ranges import KINDS, find_kind, list_ranges, put_values
+from rapidml.models import trainer_plan
+from rapidml.models.network_params import LAYERS, merge_layers
+from rapidml.recipe.ranges import KINDS, VALUE, find_kind, list_ranges, put_values
 from rapidml.recipe.scalars import write_scalar
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def _list_samples(one: Range) -> Iterator[tuple[Steps, Any]]:
 def check_params(
     document: Document, place: Sequence[str], entry: ModelEntry, adapter: Adapter, task_kind: str | None
 ) -> None:
-    """Add every problem of the parameters, each at the value that has it.
+    """Add every problem of the parameters and layers, each at the value that has it.
 
     Args:
         document: The recipe, which collects problems.
@@ -87,9 +89,11 @@ def check_params(
     """
     ranges = list_ranges(entry)
     for variation in list_variations(entry):
-        params = variation.entry.params
+        params = merge_layers(variation.entry)
         for complaint in adapter.check(params, task_kind):
-            path = _find_place(("params", *complaint.path), variation, ranges, on_key=complaint.on_key)
+            is_layer = complaint.path[0] == LAYERS and LAYERS in params
+            whole = complaint.path if is_layer else ("params", *complaint.path)
+            path = _find_place(whole, variation, ranges, on_key=complaint.on_key)
             if path is not None:
                 fix = _find_fix(complaint, params, adapter, task_kind) or complaint.fix
                 document.add([*place, *path], complaint.expected, fix, on_key=complaint.on_key)
@@ -107,21 +111,70 @@ def _find_place(path: Steps, variation: Variation, ranges: Sequence[Range], *, o
 
 def _find_fix(complaint: Complaint, params: Mapping[str, Any], adapter: Adapter, task_kind: str | None) -> str | None:
     """The range that was meant by a list, or by a range as others write it; None if none was."""
-    if complaint.on_key or len(complaint.path) != 1 or complaint.path[0] not in params:
-        return None
-    name = str(complaint.path[0])
-    written = params[name]
-    kind, values = "any", written
+    path = _locate(complaint.path)
+    written = None if complaint.on_key else _get(params, path)
+    kind: str = "any"
+    values: Any = written
     if isinstance(written, dict) and len(written) == 1:
         ((word, values),) = written.items()
-        kind = _MEANT.get(word.lower(), "")
+        kind = _MEANT.get(str(word).lower(), "")
     is_list = isinstance(values, list) and len(values) > 1 and not any(isinstance(item, list | dict) for item in values)
     if kind not in KINDS or not is_list:
         return None
     for item in values:
-        if any(name in found.path for found in adapter.check({**params, name: item}, task_kind)):
+        checked = adapter.check(_replace(params, path, item), task_kind)
+        if any(found.path[: len(complaint.path)] == complaint.path for found in checked):
             return None
     return f"write {{{kind}: [{', '.join(map(write_scalar, values))}]}} to search over them"
+
+
+def _locate(path: Steps) -> Steps:
+    """Where among the parameters of an adapter something stands that a recipe writes in a layer."""
+    if path[0] != LAYERS or len(path) < 3:
+        return path
+    return (*path[:2], 1, *(path[3:] or (VALUE,)))
+
+
+def _get(tree: Any, path: Steps) -> Any:
+    for step in path:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return tree
+
+
+def _replace(tree: Any, path: Steps, value: Any) -> Any:
+    """The tree with another value at a path that it has."""
+    if not path:
+        return value
+    step, *rest = path
+    if isinstance(tree, dict):
+        return {name: _replace(item, tuple(rest), value) if name == step else item for name, item in tree.items()}
+    return [_replace(item, tuple(rest), value) if index == step else item for index, item in enumerate(tree)]
+
+
+def check_trainer(document: Document, place: Sequence[str], entry: ModelEntry) -> bool:
+    """Add every problem of the trainer by itself, each at the value that has it.
+
+    Args:
+        document: The recipe, which collects problems.
+        place: Path of the model.
+        entry: The model as written; it has a trainer.
+
+    Returns:
+        Whether there was none.
+    """
+    ranges = list_ranges(entry)
+    is_right = True
+    for variation in list_variations(entry):
+        assert variation.entry.trainer is not None
+        for complaint in trainer_plan.check_trainer(variation.entry.trainer):
+            is_right = False
+            path = _find_place(("trainer", *complaint.path), variation, ranges, on_key=complaint.on_key)
+            if path is not None:
+                document.add([*place, *path], complaint.expected, complaint.fix, on_key=complaint.on_key)
+    return is_right
 
 
 def check_prepare(document: Document, place: Sequence[str], entry: ModelEntry, profile: Profile | None = None) -> None:

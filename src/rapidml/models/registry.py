@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 GROUP = "rapidml.models"
 """Entry point group in which other distributions offer adapters."""
 
+OWN = ("xgboost", "mlp", "keras")
+"""Types that stand alone and are ours."""
 EXAMPLE = "sklearn.linear_model.LogisticRegression"
 
 
@@ -40,7 +42,8 @@ def find_adapter(type_name: str) -> Adapter:
     """The adapter of a model type.
 
     Args:
-        type_name: ``xgboost``, the dotted name of a reviewed scikit-learn class, or the name of an entry point.
+        type_name: ``xgboost``, ``mlp``, ``keras``, the dotted name of a reviewed scikit-learn class, or the name of an
+            entry point.
 
     Raises:
         UnknownType: There is none.
@@ -50,6 +53,14 @@ def find_adapter(type_name: str) -> Adapter:
         from rapidml.models.boosted_trees import BoostedTrees
 
         return BoostedTrees()
+    if type_name == "mlp":
+        from rapidml.models.mlp import Mlp
+
+        return Mlp()
+    if type_name == "keras":
+        from rapidml.models.keras_network import KerasNetwork
+
+        return KerasNetwork()
     if type_name.startswith("sklearn."):
         from rapidml.models.scikit_learn import ScikitLearn, list_classes
 
@@ -65,7 +76,7 @@ def list_types() -> list[str]:
     """Every type that a recipe can name, those that stand alone first."""
     from rapidml.models.scikit_learn import list_classes
 
-    return ["xgboost", *sorted(_offered()), *list_classes()]
+    return [*OWN, *sorted(_offered()), *list_classes()]
 
 
 def _offered() -> dict[str, EntryPoint]:
@@ -89,7 +100,7 @@ def _load(point: EntryPoint) -> Adapter:
 def _unknown(type_name: str) -> UnknownType:
     from rapidml.models.scikit_learn import list_classes
 
-    short = ["xgboost", *sorted(_offered())]
+    short = [*OWN, *sorted(_offered())]
     expected = f"{', '.join(short)}, or a scikit-learn class such as {EXAMPLE}"
     by_class = {name.rpartition(".")[2]: name for name in list_classes()}
     wanted = type_name.rpartition(".")[2]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
+from rapidml.models.network_rows import find_moments
 from rapidml.models.registry import find_adapter
 from rapidml.models.trained_model import Feature, align, apply_preparation, make_feature, require_values
 from rapidml.recipe.schema import Choice
@@ -61,20 +62,23 @@ class Share:
         watch: Prepared rows whose loss decides when to stop; None without early stopping.
         features: What the model expects of every column, from the training rows of all ranks.
         preparation: Fitted on the training rows of all ranks; None if there are no steps.
+        counts: Rows that train, of every rank.
     """
 
     rows: TrainingRows
     watch: TrainingRows | None
     features: tuple[Feature, ...]
     preparation: Preparation | None
+    counts: tuple[int, ...] = ()
 
 
 def make_share(spec: ModelSpec, source: Source, task: Task, seed: int, rank: int = 0) -> Share:
-    """The share of one of ``spec.shards`` ranks.
+    """The share of one of ``spec.ranks`` ranks.
 
     With early stopping (and no fixed ``spec.rounds``) a hashed 15% of the rows are held out to watch. Preparation and
     the list of known categories come from the rows that train alone, those of all ranks. Row k belongs to rank
-    ``hash(id of k) mod shards``, whatever the seed; within a rank rows stay in order.
+    ``hash(id of k) mod ranks``, whatever the seed; within a rank rows stay in order. Replicas of a network all watch
+    the same rows.
 
     Args:
         spec: What to fit.
@@ -95,17 +99,21 @@ def make_share(spec: ModelSpec, source: Source, task: Task, seed: int, rank: int
         watched = _hold_out(source.ids[used], seed)
         train, watch = used[~watched], used[watched]
     sums = None
-    if spec.shards > 1 and task.kind != "regression":
+    moments = None
+    if spec.ranks > 1 and task.kind != "regression":
         codes = source.target[train].astype(np.int64)
         sums = np.bincount(codes, None if weight is None else weight[train], len(task.classes)).astype(np.float64)
+    elif spec.ranks > 1:
+        moments = find_moments(source.target[train], None if weight is None else weight[train])
     which = json.dumps([source.which, spec.weights_ignored, None if watch is None else seed])
     features, preparation = _learn_columns(spec, source, weight, train, which)
-    mine = _deal(source.ids, train, rank, spec.shards, "train on")
+    mine, counts = _deal(source.ids, train, rank, spec.ranks, "train on")
     rows = _load(spec, source, weight, mine, features, preparation, sums)
+    rows = replace(rows, target_moments=moments)
     if watch is None:
-        return Share(rows, None, features, preparation)
-    mine = _deal(source.ids, watch, rank, spec.shards, "watch")
-    return Share(rows, _load(spec, source, weight, mine, features, preparation), features, preparation)
+        return Share(rows, None, features, preparation, counts)
+    mine = watch if spec.trainer is not None else _deal(source.ids, watch, rank, spec.ranks, "watch")[0]
+    return Share(rows, _load(spec, source, weight, mine, features, preparation), features, preparation, counts)
 
 
 def _drop_weightless(
@@ -145,22 +153,26 @@ def _hold_out(ids: NDArray[np.uint64], seed: int) -> NDArray[np.bool_]:
     return watched
 
 
-def _deal(ids: NDArray[np.uint64], positions: NDArray[np.int64], rank: int, count: int, what: str) -> NDArray[np.int64]:
-    """The positions that belong to a rank."""
+def _deal(
+    ids: NDArray[np.uint64], positions: NDArray[np.int64], rank: int, count: int, what: str
+) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+    """The positions that belong to a rank, and how many belong to each."""
     if count == 1:
-        return positions
+        return positions, (len(positions),)
     import numpy as np
 
     from rapidml.dataset.rowid import mix
 
     owner = (mix(ids[positions], "shards", 0) % np.uint64(count)).astype(np.int64)
-    empty = np.flatnonzero(np.bincount(owner, minlength=count) == 0)
+    counts = np.bincount(owner, minlength=count)
+    empty = np.flatnonzero(counts == 0)
     if len(empty):
         raise ModelError(
-            f"of {len(positions):,} rows to {what}, none falls to shard {empty[0] + 1} of {count}; write fewer shards"
+            f"of {len(positions):,} rows to {what}, none falls to shard {empty[0] + 1} of {count}; "
+            "write fewer shards or replicas"
         )
     mine: NDArray[np.int64] = positions[owner == rank]
-    return mine
+    return mine, tuple(map(int, counts))
 
 
 def _learn_columns(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rapidml.models.network_params import merge_layers
 from rapidml.models.registry import find_adapter
+from rapidml.models.trainer_plan import read_trainer, resolve_trainer
 from rapidml.recipe.schema import Choice
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ class ModelSpec:
 
     Attributes:
         type: Name of its adapter.
-        params: Parameters as they enter keys: aliases and dependent defaults resolved.
+        params: Parameters as they enter keys: aliases and dependent defaults resolved; layers among them.
         prepare: Preparation steps as written; what is implied (one_hot) is added by the fit.
         early_stopping: Rounds without a better loss after which a fit ends; None without early stopping.
         rounds: Number of rounds to train, with nothing held out; it wins over ``early_stopping``. None for models
@@ -30,6 +32,7 @@ class ModelSpec:
         device: ``cpu`` or ``cuda``.
         iterations: Name of the parameter that counts rounds; None for models without rounds.
         shards: Parts that the rows of a fit are dealt into, each trained on by a rank of its own.
+        trainer: How several replicas train a network, without what is default; None for one process.
     """
 
     type: str
@@ -41,6 +44,18 @@ class ModelSpec:
     device: str = "cpu"
     iterations: str | None = None
     shards: int = 1
+    trainer: Choice | None = None
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train one model together, each on its own part of the rows: shards, or replicas."""
+        plan = read_trainer(self.trainer)
+        return self.shards if plan is None else plan.replicas
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether a fit takes processes of its own on all workers together."""
+        return self.shards > 1 or self.trainer is not None
 
     def with_rounds(self, rounds: int) -> ModelSpec:
         """The same model trained for a fixed number of rounds, with nothing held out.
@@ -65,13 +80,16 @@ class ModelSpec:
             "device": self.device,
             "iterations": self.iterations,
             **({} if self.shards == 1 else {"shards": self.shards}),
+            **({} if self.trainer is None else {"trainer": [self.trainer.name, dict(self.trainer.options)]}),
         }
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> ModelSpec:
         """The specification that ``to_json`` gave."""
         prepare = tuple(Choice(name=name, options=options) for name, options in tree["prepare"])
-        return cls(**{**tree, "prepare": prepare})
+        trainer = tree.get("trainer")
+        chosen = None if trainer is None else Choice(name=trainer[0], options=trainer[1])
+        return cls(**{**tree, "prepare": prepare, "trainer": chosen})
 
 
 def resolve_model(entry: ModelEntry, task: Task) -> ModelSpec:
@@ -82,7 +100,7 @@ def resolve_model(entry: ModelEntry, task: Task) -> ModelSpec:
         task: What is learned.
     """
     adapter = find_adapter(entry.type)
-    params = adapter.resolve(entry.params, task, entry.early_stopping)
+    params = adapter.resolve(merge_layers(entry), task, entry.early_stopping)
     counted = None if adapter.iterations is None else params.get(adapter.iterations)
     return ModelSpec(
         type=entry.type,
@@ -94,6 +112,7 @@ def resolve_model(entry: ModelEntry, task: Task) -> ModelSpec:
         device=entry.device,
         iterations=adapter.iterations,
         shards=entry.shards,
+        trainer=resolve_trainer(entry.trainer),
     )
 
 

@@ -77,6 +77,12 @@ class TrainedModel:
         """Losses by name, each as long as ``round``."""
         return self.fitted.history
 
+    @property
+    def report(self) -> Mapping[str, Any] | None:
+        """What is told of a training with replicas; None for others and for stored models."""
+        found: Mapping[str, Any] | None = getattr(self.fitted, "report", None)
+        return found
+
     def predict(self, frame: Frame, *, threads: int = 1) -> NDArray[np.float32]:
         """Predictions for rows whose columns may stand in any order, beside others.
 

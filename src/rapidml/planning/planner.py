@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rapidml.keys import make_key
+from rapidml.models.network_params import NETWORKS
+from rapidml.models.registry import find_adapter
 from rapidml.planning import step_keys
 from rapidml.planning.steps import EvaluateStep, FitStep, Plan, Prediction, Start
 
@@ -55,13 +57,15 @@ def _with_state(fit: FitStep, finished: set[str]) -> FitStep:
 
 
 def _with_start(fit: FitStep, families: Mapping[str, Sequence[tuple[str, int]]]) -> FitStep:
-    """Continue the longest shorter fit of the family, or cut the shortest longer one."""
+    """Continue the longest shorter fit of the family, or cut the shortest longer one, where its type can be cut."""
     if fit.state == "stored" or fit.family is None:
         return fit
     wanted = fit.spec.rounds
     assert wanted is not None
     others = [Start(key, rounds) for key, rounds in families.get(fit.family, ()) if key != fit.key]
     longer = min((s for s in others if s.rounds >= wanted), key=lambda s: s.rounds, default=None)
+    if fit.spec.type in NETWORKS:  # what is stored of them is their last epoch
+        longer = None
     shorter = max((s for s in others if s.rounds < wanted), key=lambda s: s.rounds, default=None)
     return replace(fit, start=longer or shorter)
 
@@ -88,8 +92,12 @@ def _make_fit(
 
 
 def _family(content: Mapping[str, Any], spec: ModelSpec) -> str | None:
-    """Key of the fit without its number of rounds; None if the model has no rounds or chooses them itself."""
+    """Key of the fit without its number of rounds; None if it has none, finds them itself, or cannot be continued."""
     if spec.iterations is None or spec.rounds is None or spec.early_stopping is not None:
+        return None
+    if spec.type in NETWORKS and (
+        spec.trainer is not None or find_adapter(spec.type).prefix_rounds(spec.params) is None
+    ):
         return None
     model = dict(content["model"])
     model["params"] = {name: value for name, value in model["params"].items() if name != spec.iterations}

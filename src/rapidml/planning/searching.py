@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rapidml.evaluate.metrics import get_metric
 from rapidml.keys import canonical_json, make_key
 from rapidml.models.fitting import ModelSpec, resolve_model
+from rapidml.models.network_params import merge_layers
 from rapidml.models.registry import find_adapter
 from rapidml.planning import step_keys
 from rapidml.planning.candidates import Candidate, OpenSteps, Scored, ScoreStep
@@ -212,7 +213,7 @@ class ModelSearch:
 
     def is_legal(self, values: Mapping[str, Any]) -> bool:
         """Whether the model takes some values, as far as it can tell before it is fitted."""
-        params = put_values(self.entry, values).params
+        params = merge_layers(put_values(self.entry, values))
         return not any(find_adapter(self.entry.type).check(params, self.resolved.task.kind))
 
     def count_fits(self, values: Iterable[Mapping[str, Any]]) -> int:

@@ -106,6 +106,8 @@ def model_content(spec: ModelSpec) -> dict[str, Any]:
         content["device"] = spec.device
     if spec.shards != 1:
         content["shards"] = spec.shards
+    if spec.trainer is not None:
+        content["trainer"] = [spec.trainer.name, dict(spec.trainer.options)]
     return content
 
 

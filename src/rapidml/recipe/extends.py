@@ -124,13 +124,16 @@ class Extender:
         return None
 
 
-def merge(parent: MappingNode, child: MappingNode, *, in_params: bool = False) -> MappingNode:
+def merge(
+    parent: MappingNode, child: MappingNode, *, in_params: bool = False, path: tuple[str, ...] = ()
+) -> MappingNode:
     """Both mappings; where both have a name, mappings merge, and anything else of the child replaces.
 
     Args:
         parent: What is extended.
         child: What extends it.
         in_params: Whether null is a value here, as it is for parameters, and does not remove.
+        path: Where both stand in the recipe.
     """
     merged = MappingNode(child.source, child.start, child.end, dict(parent.entries), child.is_flow)
     for name, entry in child.entries.items():
@@ -141,11 +144,22 @@ def merge(parent: MappingNode, child: MappingNode, *, in_params: bool = False) -
         elif in_params and isinstance(value, MappingNode) and not value.entries.keys().isdisjoint(KINDS):
             merged.entries[name] = entry  # a range is one value
         elif old is not None and isinstance(old.value, MappingNode) and isinstance(value, MappingNode):
-            inner = merge(old.value, value, in_params=in_params or name == "params")
+            if _is_choice((*path, name)) and old.value.entries.keys().isdisjoint(value.entries):
+                merged.entries[name] = entry  # another name, whose options are others
+                continue
+            is_value = in_params or name == "params" or _is_choice((*path, name))
+            inner = merge(old.value, value, in_params=is_value, path=(*path, name))
             merged.entries[name] = Entry(entry.key, inner)
         else:
             merged.entries[name] = entry
     return merged
+
+
+def _is_choice(path: tuple[str, ...]) -> bool:
+    """Whether a mapping at a path is one name with its options."""
+    if path == ("dataset", "builtin") or (len(path) == 3 and path[0] == "models" and path[2] == "trainer"):
+        return True
+    return len(path) == 4 and path[0] == "models" and path[2:] in (("params", "optimizer"), ("params", "schedule"))
 
 
 def rebase_paths(root: MappingNode, folder: Path, base: Path) -> None:

@@ -26,6 +26,7 @@ def make_json_schema() -> dict[str, Any]:
         },
         **schema["properties"],
     }
+    schema["properties"]["models"]["additionalProperties"]["anyOf"].append({"type": "null"})  # of what is extended
     schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
     return {"$schema": DIALECT, "title": "rapidml recipe", **schema}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rapidml.recipe.fields import RECIPE_FIELD, FieldAt, Path, find_field
 from rapidml.recipe.ranges import find_kind
 from rapidml.recipe.scalars import resolve_plain, write_scalar
-from rapidml.recipe.schema import Choice, Dataset, Evaluate, ModelEntry, Part, Recipe
+from rapidml.recipe.schema import Choice, Dataset, Evaluate, Part, Recipe
 from rapidml.recipe.suggest import suggest
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 NOT_YET: Mapping[type[Part], tuple[str, ...]] = {
     Dataset: ("foreach",),
-    ModelEntry: ("layers", "trainer"),
     Evaluate: ("yields", "by"),
 }
 """Fields of the design that this version does not have."""
@@ -101,7 +100,7 @@ def _get_list(value: Any, path: Path) -> Any:
 
 def _describe_range(path: Path) -> Complaint:
     field = find_field(path) or RECIPE_FIELD
-    expected = f"{field.expects.text}; a range may stand only in params, and in options of preparation steps"
+    expected = f"{field.expects.text}; a range may stand only in params, and in options of steps, layers and trainers"
     name = path[-1]
     example = f"{name}: {field.expects.example}" if isinstance(name, str) else field.expects.example
     return Complaint(path, expected, f"write for example  {example}")

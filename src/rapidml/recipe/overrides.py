@@ -138,7 +138,7 @@ class _Override:
             self.path = (*self.path, step)
             if not rest:
                 return node, step
-            node = self._enter(node, step, following)
+            node = self._enter(node, step, following, rest[0])
 
     def _refuse_model(self, models: MappingNode, name: str, rest: Sequence[str]) -> bool:
         """Whether the field belongs to a model that is not there, and that no argument brings."""
@@ -161,14 +161,24 @@ class _Override:
         )
         return None
 
-    def _enter(self, parent: MappingNode | SequenceNode, step: str | int, node: Node | None) -> Node:
-        """What stands at the last step; a short form is written out, what is absent is made."""
+    def _enter(self, parent: MappingNode | SequenceNode, step: str | int, node: Node | None, after: str) -> Node:
+        """What stands at the last step; a short form is written out, what is absent is made.
+
+        Args:
+            parent: The mapping or list that holds it.
+            step: The last step.
+            node: What stands there; None if nothing does.
+            after: The step after it.
+        """
         is_null = isinstance(node, ScalarNode) and node.value is None
         if isinstance(node, ScalarNode) and isinstance(node.value, str):
             name = _long_form(find_field(self.path))
+            value: Node = node
+            if name is None and node.value == after:  # a choice without options, such as  trainer: adag
+                name, value = after, MappingNode(node.source, node.start, node.end, {}, is_flow=True)
             if name:
                 key = ScalarNode(node.source, node.start, node.end, name)
-                node = MappingNode(node.source, node.start, node.end, {name: Entry(key, node)})
+                node = MappingNode(node.source, node.start, node.end, {name: Entry(key, value)})
                 self._put(parent, step, node)
         elif node is None or is_null:
             node = MappingNode(self.source, 0, len(self.written), {}, is_flow=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.recipe.messages import Complaint, join_choices, shorten
 from rapidml.recipe.nodes import BROKEN
-from rapidml.recipe.ranges import KINDS, POINTS, find_kind
+from rapidml.recipe.ranges import KINDS, LISTS, POINTS, find_kind
 from rapidml.recipe.scalars import write_scalar
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ MOST_COMBINATIONS = 1_000_000
 ENDLESS = ("random", "tpe", "hyperband")
 """Methods that never run out of candidates by themselves."""
 _EXAMPLES = {"any": "[3, 4, 6]", "log": "[0.01, 0.3]", "between": "[0.5, 1.0]"}
+_CHOICES = {
+    "prepare": ("step", "impute: {any: [median, mean]}"),
+    "layers": ("layer", "Dense: {units: {any: [32, 64]}}"),
+    "trainer": ("trainer", "adag: {window: {any: [5, 12]}}"),
+}
+"""Fields whose options may be ranges: what one is called, and how a range in it is written."""
 _BOUNDS_TEXT = "two numbers, the lower first"
 
 
@@ -77,13 +83,23 @@ def _is_range(value: Any) -> bool:
 
 def _list_in_model(model: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """Every range that stands where ranges may stand, by its path within the model; not those inside others."""
-    params, prepare = model.get("params"), model.get("prepare")
+    params = model.get("params")
     for name, value in params.items() if isinstance(params, dict) and not _is_range(params) else ():
         yield from _list_ranges(("params", name), value)
-    for index, step in enumerate(prepare if isinstance(prepare, list) else ()):
-        if isinstance(step, dict) and not _is_range(step):
-            for name, options in step.items():
-                yield from _list_ranges(("prepare", index, name), options)
+    for path, choice in _list_choices(model):
+        if isinstance(choice, dict) and not _is_range(choice):
+            for name, options in choice.items():
+                yield from _list_ranges((*path, name), options)
+
+
+def _list_choices(model: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Every preparation step and layer, and the trainer."""
+    for field in LISTS:
+        written = model.get(field)
+        for index, choice in enumerate(written if isinstance(written, list) else ()):
+            yield (field, index), choice
+    if "trainer" in model:
+        yield ("trainer",), model["trainer"]
 
 
 def _list_ranges(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
@@ -98,15 +114,15 @@ def _list_ranges(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
 
 
 def _check_places(model: Mapping[str, Any]) -> Iterator[Complaint]:
-    """Ranges in place of all parameters, or of a whole preparation step."""
+    """Ranges in place of all parameters, or of a whole step, layer or trainer."""
     if _is_range(model.get("params")):
         expected = "a mapping from parameter names to values; a range stands in place of one value"
         yield Complaint(("params",), expected, "write for example  params: {max_depth: {any: [3, 6]}}")
-    prepare = model.get("prepare")
-    for index, step in enumerate(prepare if isinstance(prepare, list) else ()):
-        if _is_range(step):
-            expected = "a step; a range stands in place of a value in the options of a step"
-            yield Complaint(("prepare", index), expected, "write for example  impute: {any: [median, mean]}")
+    for path, choice in _list_choices(model):
+        if _is_range(choice):
+            word, example = _CHOICES[str(path[0])]
+            expected = f"a {word}; a range stands in place of a value in the options of a {word}"
+            yield Complaint(path, expected, f"write for example  {example}")
 
 
 def _check_range(path: Path, value: Mapping[str, Any]) -> Iterator[Complaint]:

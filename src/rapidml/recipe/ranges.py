@@ -16,7 +16,9 @@ Kind = Literal["any", "log", "between"]
 KINDS: tuple[Kind, ...] = ("any", "log", "between")
 POINTS = "points"
 VALUE = "value"
-"""Option of a preparation step that is written without a name, as in ``impute: median``."""
+"""Option of a choice that is written without a name, as in ``impute: median``."""
+LISTS = ("prepare", "layers")
+"""Fields of a model that are lists of choices, in whose options ranges may stand; those of ``trainer`` may too."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Range:
 
     Attributes:
         path: Where the value stands, within the model: ``("params", "max_depth")``, ``("prepare", 0, "pca",
-            "n_components")``, ``("prepare", 0, "impute")``.
+            "n_components")``, ``("prepare", 0, "impute")``, ``("layers", 0, "Dense", "units")``, ``("trainer", "adag",
+            "window")``.
         kind: ``any`` of some values; ``between`` two bounds; ``log``: between them, evenly in the logarithm.
         values: The values of ``any``, as written; the bounds of the others, the lower first.
         points: Values that a grid takes of a continuous range; None if not written.
@@ -58,12 +61,18 @@ def find_kind(value: Any) -> Kind | None:
 def list_ranges(entry: ModelEntry) -> tuple[Range, ...]:
     """The ranges of a model, in the order in which they are written."""
     found = list(_walk(("params",), entry.params))
-    for index, step in enumerate(entry.prepare):
-        if find_kind(step.options) is not None:
-            found.append(_make_range(("prepare", index, step.name), step.options))
-        else:
-            found += _walk(("prepare", index, step.name), step.options)
+    for path, choice in list_choices(entry):
+        found += _walk((*path, choice.name), choice.options)
     return tuple(found)
+
+
+def list_choices(entry: ModelEntry) -> Iterator[tuple[tuple[str | int, ...], Choice]]:
+    """Every choice of a model in whose options ranges may stand, with its path within the model."""
+    for field in LISTS:
+        for index, choice in enumerate(getattr(entry, field)):
+            yield (field, index), choice
+    if entry.trainer is not None:
+        yield ("trainer",), entry.trainer
 
 
 def _walk(path: tuple[str | int, ...], value: Any) -> Iterator[Range]:
@@ -91,8 +100,12 @@ def put_values(entry: ModelEntry, values: Mapping[str, Any]) -> ModelEntry:
         values: A value for the name of every range; others are passed over.
     """
     params = _put(("params",), entry.params, values)
-    prepare = tuple(_put_step(index, step, values) for index, step in enumerate(entry.prepare))
-    return entry.model_copy(update={"params": params, "prepare": prepare})
+    lists = {
+        field: tuple(_put_choice((field, i), choice, values) for i, choice in enumerate(getattr(entry, field)))
+        for field in LISTS
+    }
+    trainer = None if entry.trainer is None else _put_choice(("trainer",), entry.trainer, values)
+    return entry.model_copy(update={"params": params, **lists, "trainer": trainer})
 
 
 def _put(path: tuple[str | int, ...], value: Any, values: Mapping[str, Any]) -> Any:
@@ -106,8 +119,8 @@ def _put(path: tuple[str | int, ...], value: Any, values: Mapping[str, Any]) -> 
     return value
 
 
-def _put_step(index: int, step: Choice, values: Mapping[str, Any]) -> Choice:
-    put = _put(("prepare", index, step.name), step.options, values)
+def _put_choice(path: tuple[str | int, ...], choice: Choice, values: Mapping[str, Any]) -> Choice:
+    put = _put((*path, choice.name), choice.options, values)
     if isinstance(put, dict) and find_kind(put) is None:
-        return Choice(name=step.name, options=put)
-    return Choice(name=step.name, options={VALUE: put})
+        return Choice(name=choice.name, options=put)
+    return Choice(name=choice.name, options={VALUE: put})

@@ -16,6 +16,7 @@ from rapidml.recipe.values import (
     Labels,
     Memory,
     NamedChoice,
+    NamedLayer,
     Names,
     Part,
     Seed,
@@ -23,6 +24,7 @@ from rapidml.recipe.values import (
     Value,
     mend_duration,
     mend_memory,
+    mend_trainer,
 )
 
 __all__ = [
@@ -130,7 +132,7 @@ class ModelEntry(Part):
         Text,
         Affects("fit"),
         Expects("the name of a model, such as xgboost or sklearn.linear_model.LogisticRegression", "xgboost"),
-        Field(description="`xgboost`, or a reviewed scikit-learn class by its dotted name."),
+        Field(description="`xgboost`, `mlp`, `keras`, or a reviewed scikit-learn class by its dotted name."),
     ]
     params: Annotated[
         dict[str, Value],
@@ -168,6 +170,18 @@ class ModelEntry(Part):
         Expects("a whole number from 1 to 1024", "2"),
         Field(description="Parts that the rows of one fit are dealt into, trained on together by that many processes."),
     ] = 1
+    layers: Annotated[
+        Annotated[tuple[NamedLayer, ...], Field(strict=False)],
+        Affects("fit"),
+        Expects("a list of layers, each a name or one {NAME: {options}}", "[Dense: {units: 64}, Dropout: {rate: 0.2}]"),
+        Field(description="Hidden layers of `type: keras`, by Keras' names and arguments; input and output are added."),
+    ] = ()
+    trainer: Annotated[
+        NamedChoice | None,
+        Affects("fit"),
+        Expects("the name of a trainer, or one name with its options", "{adag: {replicas: 4}}", mend_trainer),
+        Field(description="How several replicas train one network together; by itself, one process trains it."),
+    ] = None
 
 
 ModelInput = Annotated[

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from rapidml.recipe.scalars import write_scalar
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -167,11 +169,37 @@ class Choice(Part):
     options: dict[str, Value] = {}
 
 
+_read_choice = BeforeValidator(
+    _expand_choice, json_schema_input_type=Text | Annotated[dict[str, Any], Field(max_length=1, min_length=1)]
+)
+
+
+def mend_choice(value: Any) -> str | None:
+    """A name whose options stand beside it in place of below it, as it was meant; None for anything else."""
+    if not isinstance(value, dict) or len(value) < 2 or not all(isinstance(name, str) for name in value):
+        return None
+    (name, own), *options = value.items()
+    is_plain = all(isinstance(option, str | int | float | bool) for _, option in options)
+    if own is not None or not is_plain:
+        return None
+    inner = ", ".join(f"{option}: {write_scalar(item)}" for option, item in options)
+    return f"{{{name}: {{{inner}}}}}: its options stand in a mapping of their own"
+
+
+def mend_trainer(value: Any) -> str | None:
+    """A number of replicas as a trainer that has them; None for anything else."""
+    return f"{{multiworker: {{replicas: {value}}}}}" if type(value) is int and value > 0 else None
+
+
 NamedChoice = Annotated[
     Choice,
-    BeforeValidator(
-        _expand_choice, json_schema_input_type=Text | Annotated[dict[str, Any], Field(max_length=1, min_length=1)]
-    ),
+    _read_choice,
     Expects("a name, or one name with its options such as {impute: median}", "standardize"),
 ]
 """A choice in the forms that a recipe may write."""
+NamedLayer = Annotated[
+    Choice,
+    _read_choice,
+    Expects("the name of a layer, or one name with its options such as {Dense: {units: 64}}", "Flatten", mend_choice),
+]
+"""A layer of a network in the same forms."""
