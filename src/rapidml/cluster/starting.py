@@ -56,7 +56,7 @@ class Started:
             stdin=subprocess.PIPE if wanted.folder is None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=_make_environment(),
+            env=make_environment(),
         )
 
     def wait(self) -> Served:
@@ -116,7 +116,7 @@ class Started:
         self._log.close()
 
 
-def _make_environment() -> dict[str, str]:
-    """Variables of a keeper: it finds the modules that this process finds."""
+def make_environment() -> dict[str, str]:
+    """Variables of a process that is to be forked: it finds the modules that this one finds, and has no threads."""
     kept = {name: value for name, value in os.environ.items() if name not in LEFT_OUT}
     return {**kept, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

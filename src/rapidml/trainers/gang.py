@@ -16,7 +16,7 @@ from rapidml.errors import ClusterError, ModelError
 from rapidml.trainers.collective import RankLostError, Tracker, is_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from distributed import Client, Future
 
@@ -33,8 +33,53 @@ MOST_ATTEMPTS = 5
 LOCAL = ("127.0.0.1", "localhost", "::1", "")
 
 
+@dataclass(frozen=True)
+class Seat:
+    """A worker with its ranks."""
+
+    worker: str
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the ranks of one attempt are.
+
+    Attributes:
+        client: Client of the workers.
+        seats: The workers with their ranks, that of rank 0 first.
+        loaded: What ``Gang.load`` gave for each.
+        host: Address of the first worker that all of them reach.
+    """
+
+    client: Client
+    seats: Sequence[Seat]
+    loaded: Sequence[Future[Any]]
+    host: str
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """How ranks find each other.
+
+    Attributes:
+        awaited: Tasks that have to be done first: one on the worker of rank 0, or one on each.
+        tell: What every rank is told then.
+        kept: What has to stay on its worker as long as the attempt.
+    """
+
+    awaited: Sequence[Future[Any]]
+    tell: Callable[[], Mapping[str, Any]]
+    kept: Sequence[Future[Any]] = ()
+
+
 class Gang(Protocol):
     """The work of the ranks; what is submitted must be pinned to its worker and never retried."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the others go on when a worker is lost that has not rank 0."""
+        ...
 
     def begin(self) -> None:
         """Called before each attempt: what all ranks must have in common is looked up once."""
@@ -44,7 +89,11 @@ class Gang(Protocol):
         """Let a worker load the rows of some ranks and keep them."""
         ...
 
-    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], tracker: Mapping[str, Any]) -> Future[Any]:
+    def meet(self, place: Place) -> Meeting:
+        """Let the ranks of an attempt find each other."""
+        ...
+
+    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], told: Mapping[str, Any]) -> Future[Any]:
         """Let a worker train with these ranks; the one with rank 0 returns the outcome, the others None."""
         ...
 
@@ -53,12 +102,13 @@ class Gang(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Seat:
-    """A worker with its ranks."""
-
-    worker: str
-    ranks: tuple[int, ...]
+def meet_by_tracker(place: Place) -> Meeting:
+    """How ranks of XGBoost find each other: a tracker on the worker of rank 0; see ``Gang.meet``."""
+    n_ranks = sum(len(seat.ranks) for seat in place.seats)
+    first, submit = [place.seats[0].worker], place.client.submit
+    tracker = submit(Tracker, n_ranks, place.host, workers=first, pure=False, retries=0, priority=SOON)
+    address = submit(Tracker.address, tracker, workers=first, pure=False, priority=SOON)
+    return Meeting((address,), lambda: address.result(timeout=10), (tracker,))
 
 
 class Heartbeats:
@@ -126,26 +176,33 @@ def _run_once(client: Client, gang: Gang, heartbeats: Heartbeats, seats: Sequenc
     """One attempt: rows first, so that all ranks begin at the same time."""
     loaded = [gang.load(seat.worker, seat.ranks) for seat in seats]
     trained: list[Future[Any]] = []
-    watch = _Watch(client, heartbeats, [seat.worker for seat in seats])
-    first = seats[0].worker
-    tracker: list[Future[Any]] = []
+    workers = [seat.worker for seat in seats]
+    watch = _Watch(client, heartbeats, workers)
+    meeting = Meeting((), dict)
     try:
         watch.wait(loaded)
-        n_ranks = sum(len(seat.ranks) for seat in seats)
-        tracker.append(client.submit(Tracker, n_ranks, host, workers=[first], pure=False, retries=0, priority=SOON))
-        tracker.append(client.submit(Tracker.address, tracker[0], workers=[first], pure=False, priority=SOON))
-        watch.wait(tracker[1:], [first])
-        address = tracker[1].result(timeout=10)
+        meeting = gang.meet(Place(client, seats, loaded, host))
+        watch.wait(meeting.awaited, workers if len(meeting.awaited) == len(workers) else workers[:1])
+        told = meeting.tell()
         for seat, rows in zip(seats, loaded, strict=True):
-            trained.append(gang.train(seat.worker, seat.ranks, rows, address))
-        try:
-            watch.wait(trained)
-        except RankLostError:
-            if trained[0].status != "finished":  # else the model is stored, whoever was lost since
-                raise
+            trained.append(gang.train(seat.worker, seat.ranks, rows, told))
+        _wait_trained(gang, _Watch(client, heartbeats, workers[:1]) if gang.goes_on else watch, trained)
         return trained[0].result(timeout=60)
     finally:
-        client.cancel([*trained, *loaded, *tracker], force=True)
+        client.cancel([*trained, *loaded, *meeting.awaited, *meeting.kept], force=True)
+
+
+def _wait_trained(gang: Gang, watch: _Watch, trained: Sequence[Future[Any]]) -> None:
+    from distributed import wait
+
+    try:
+        watch.wait(trained[: len(watch.workers)])
+    except RankLostError:
+        if trained[0].status != "finished":  # else the model is stored, whoever was lost since
+            raise
+    if gang.goes_on:  # the others end by themselves, and a task that is taken away ends its worker
+        with contextlib.suppress(TimeoutError), watch.client.as_current():
+            wait(list(trained), timeout=ECHO_SECONDS)
 
 
 class _Watch:
