@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.layout import align_points, count_text, score_cells, score_text, seconds_text, shorten, table, wrap
 from rapidml.search_text import search_lines, tied_lines
+from rapidml.training_text import trainings_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +91,8 @@ def result_lines(result: Mapping[str, Any], width: int | None = None) -> list[st
         lines.append(f"{warning['model']}, {warning['fits']} of {total} warned: {_one_line(warning['text'])}")
     wrapped = [piece for line in [*lines, *_error_lines(result)] for piece in wrap(line, width, "    ")]
     left_out = left_out_lines(result["dataset"].get("left_out", ()), width)
-    return [*result_table(result, width), *search_lines(result, width), *left_out, *wrapped]
+    trained = trainings_table(ranked(result), width)
+    return [*result_table(result, width), *trained, *search_lines(result, width), *left_out, *wrapped]
 
 
 def _error_lines(result: Mapping[str, Any]) -> list[str]:
@@ -159,7 +161,8 @@ def params_text(params: Mapping[str, Any]) -> str:
 
 def model_lines(name: str, entry: Mapping[str, Any], width: int | None = None) -> list[str]:
     """Type, parameters, rounds and cost of one model."""
-    rounds = "" if entry.get("rounds") is None else f", {count_text(entry['rounds'], 'round')} in the final fit"
+    what = "epoch" if entry.get("training") else "round"
+    rounds = "" if entry.get("rounds") is None else f", {count_text(entry['rounds'], what)} in the final fit"
     cost = f"{count_text(entry['fits'], 'fit')} in {seconds_text(entry['seconds'])}"
     return [
         *wrap(f"  {name}: {entry['type']}, {cost}{rounds}", width, "    "),

@@ -349,7 +349,7 @@ def test_schema_accepts_every_example(recipes: Path) -> None:
 
 def test_every_example_is_fine(recipes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in sorted(recipes.glob("*.yaml")):
-        if "HIGGS_CSV" not in path.read_text():
+        if "${" not in path.read_text():
             assert "is fine" in succeed("check", str(path), "--store", str(tmp_path))
 
 

@@ -63,6 +63,8 @@ def enter(dashboard: Dashboard) -> str:
         "/rest/",
         "/search",
         "/search/ws",
+        "/training",
+        "/training/ws",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "HEAD"])

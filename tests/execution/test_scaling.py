@@ -260,8 +260,8 @@ def call(folder: Path, *arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "give one of --threads 1,2,4 and --shards 1,2"),
-        (["--threads", "1", "--shards", "1"], "give one of --threads 1,2,4 and --shards 1,2"),
+        ([], "give one of --threads 1,2,4, --shards 1,2 and --replicas 1,2"),
+        (["--threads", "1", "--shards", "1"], "give one of --threads 1,2,4, --shards 1,2 and --replicas 1,2"),
         (["--threads", "0,a"], "expected numbers from 1 to 1024 with commas, such as 1,2,4, not '0'"),
         (["--threads", "1,a"], "not 'a'"),
         (["--shards", ""], "not ''"),

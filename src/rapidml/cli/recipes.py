@@ -128,7 +128,7 @@ def plan(recipe: Path, overrides: tuple[str, ...], store_path: str, as_json: boo
     metavar="NAME",
     shell_complete=complete_examples,
     help="Write an example recipe to this folder and run it: quickstart, higgs, regression, multiclass, events, "
-    "search-grid, search-hyperband, search-compare.",
+    "search-grid, search-hyperband, search-compare, digits-net, mnist-cnn, mnist-async, higgs-net.",
 )
 @click.option("-n", "--name", help="Name of the run; default: the recipe's.")
 @click.option("--only", metavar="MODEL", multiple=True, help="Only this model; may be repeated.")

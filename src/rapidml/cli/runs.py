@@ -67,12 +67,16 @@ def _shown_lines(shown: Shown, width: int | None, *, every: bool) -> list[str]:
     """What ``show`` prints."""
     from rapidml.search_text import candidate_lines, one_candidate_lines
     from rapidml.terminal import show_lines
+    from rapidml.training_text import training_lines
 
     if shown.candidate is not None and shown.model is not None:
         name = f"{shown.run}/{shown.model}#{shown.candidate.number}"
         return one_candidate_lines(shown.candidate.to_json(), name, shown.heading(shown.model), width)
     result = shown.result
     lines = [f"{shown.run}  {shown.state}"] if result is None else show_lines(result, shown.model, width)
+    training = (result or {"models": {}})["models"].get(shown.model, {}).get("training")
+    if training and shown.model is not None:
+        lines += ["", *training_lines(shown.model, training, width)]
     for model, found in shown.tables.items():
         heading = shown.heading(model)
         lines += ["", *candidate_lines(found.to_json(), model, heading=heading, every=every, width=width)]

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rapidml.execution.overview import Overview
+
+PERIOD = 1000
+"""Milliseconds between two looks of the pages about a run."""
 METADATA = "rapidml"
 """Where the server leaves its settings: in the metadata of the Bokeh application, which no command line can set."""
 
@@ -62,6 +69,16 @@ def search_address(run: str, model: str) -> str:
     return f"search?{urlencode({'run': run, 'model': model})}"
 
 
+def training_address(run: str, model: str) -> str:
+    """Where the page of the training of a model is, as seen from the other pages.
+
+    Args:
+        run: Key of the run on the page of runs.
+        model: Name of the model.
+    """
+    return f"training?{urlencode({'run': run, 'model': model})}"
+
+
 def open_runs() -> None:
     """Make the page of runs for the session that asks for it."""
     import panel as pn
@@ -88,6 +105,42 @@ def open_runs() -> None:
 
 def open_search() -> None:
     """Make the page of a search for the session that asks for it: ``?run=KEY&model=NAME``."""
+
+    def make(overview: Overview, run: str, model: str | None) -> _Page:
+        from rapidml.dashboard.search_page import SearchPage
+        from rapidml.execution.search_state import SearchLook
+
+        return SearchPage(SearchLook(overview, run), model, lambda other: search_address(run, other))
+
+    _open_of_run("rapidml: search", make)
+
+
+def open_training() -> None:
+    """Make the page of a training for the session that asks for it: ``?run=KEY&model=NAME``."""
+
+    def make(overview: Overview, run: str, model: str | None) -> _Page:
+        from rapidml.dashboard.training_page import TrainingPage
+        from rapidml.execution.training_state import TrainingLook
+
+        return TrainingPage(TrainingLook(overview, run), model, lambda other: training_address(run, other))
+
+    _open_of_run("rapidml: training", make)
+
+
+class _Page(Protocol):
+    """A page about a model of a run."""
+
+    page: Any
+
+    def fill(self) -> None:
+        """The first look."""
+
+    async def tick(self) -> None:
+        """Look again."""
+
+
+def _open_of_run(title: str, make: Callable[[Overview, str, str | None], _Page]) -> None:
+    """Make a page about a model of a run for the session that asks for it."""
     import panel as pn
 
     pn.extension(reconnect=True, notifications=True)
@@ -95,16 +148,14 @@ def open_search() -> None:
     if settings is None:
         pn.pane.Markdown(HOW_TO_START, width=640).servable(title="rapidml")
         return
-    from rapidml.dashboard.search_page import PERIOD, SearchPage
     from rapidml.execution.overview import Overview
-    from rapidml.execution.search_state import SearchLook
 
     overview = Overview([Path(store) for store in settings.stores], read_only=settings.read_only)
     asked = pn.state.session_args or {}
     run, model = (asked.get(name, [b""])[-1].decode("utf-8", "replace") for name in ("run", "model"))
-    page = SearchPage(SearchLook(overview, run), model or None, lambda other: search_address(run, other))
+    page = make(overview, run, model or None)
     page.fill()
     pn.state.on_session_destroyed(lambda _: overview.close())
     look: Any = page.tick  # Panel takes coroutine functions, its annotation does not
     pn.state.add_periodic_callback(look, period=PERIOD)
-    page.page.servable(title="rapidml: search")
+    page.page.servable(title=title)

@@ -31,7 +31,8 @@ class Painter:
 
     def add_figure(self, plot: figure) -> None:
         """Paint axes, grid and title of a figure; its background is the page's."""
-        plot.background_fill_alpha = plot.border_fill_alpha = 0.0
+        plot.border_fill_alpha = 0.0
+        plot.background_fill_alpha = 0.002  # with none at all, Bokeh's outline strokes what was drawn before a resize
         self.add(plot, "grid", "outline_line_color")
         title: Any = plot.title
         title.update(text_font_size="14px", text_font_style="normal")

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from rapidml.execution.candidate_table import CandidateTable
     from rapidml.execution.search_state import SearchState
 
-PERIOD = 1000
-"""Milliseconds between two looks."""
 SHARES = {"all": 1.0, "the best half": 0.5, "the best tenth": 0.1}
 _HOW = (
     "Choose candidates in the table, click them in any plot, or draw a box around them (in parallel coordinates around "

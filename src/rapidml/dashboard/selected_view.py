@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 import panel_material_ui as pmui
 
-from rapidml.dashboard.entry import search_address
+from rapidml.dashboard.entry import search_address, training_address
 from rapidml.dashboard.record_table import RecordTable
 from rapidml.dashboard.roc_plot import (
     MOST_LINES,
@@ -22,12 +22,13 @@ from rapidml.dashboard.roc_plot import (
 from rapidml.dashboard.score_table import make_score_columns, make_score_records
 from rapidml.execution.selected import Selected
 from rapidml.layout import count_text
+from rapidml.training_text import ONE_PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rapidml.dashboard.roc_plot import Line
-    from rapidml.execution.selected import SearchedModel
+    from rapidml.execution.selected import SearchedModel, TrainedNetwork
 
 NOTHING = "Choose one or more runs above to see their scores and curves."
 NO_CURVES = "There are no ROC curves for regression: compare rmse, mae and r2 in the table above."
@@ -45,6 +46,7 @@ class SelectedView:
         self.is_dark = False
         self.notes = pn.pane.HTML("", visible=False, sizing_mode="stretch_width")
         self.searches = pn.pane.HTML("", visible=False, sizing_mode="stretch_width")
+        self.trainings = pn.pane.HTML("", visible=False, sizing_mode="stretch_width")
         self.scores = RecordTable(caption="Scores of the models of the chosen runs", empty=NOTHING)
         self.scores.sizing_mode = "stretch_width"
         self.reading = pn.pane.HTML(_small(_READING), sizing_mode="stretch_width")
@@ -82,6 +84,7 @@ class SelectedView:
             _heading("Scores"),
             self.notes,
             self.searches,
+            self.trainings,
             _paper(self.scores, self.reading),
             _heading("ROC curves"),
             _paper(self.curves, self.no_curves),
@@ -93,6 +96,7 @@ class SelectedView:
         self.selected = selected
         self.notes.param.update(object=make_notes(selected.notes), visible=bool(selected.notes))
         self.searches.param.update(object=_link_searches(selected.searched), visible=bool(selected.searched))
+        self.trainings.param.update(object=_link_trainings(selected.networks), visible=bool(selected.networks))
         classes = list_classes(selected.curves)
         kept = self.class_name.value if self.class_name.value in classes else next(iter(classes), None)
         self.class_name.param.update(options=classes, value=kept, visible=len(classes) > 1)
@@ -152,6 +156,16 @@ def _link_searches(searched: Sequence[SearchedModel]) -> str:
         for one in searched
     ]
     return f'<p style="margin:4px 0;font-size:0.875rem">Searches: {" &nbsp; ".join(links)}</p>'
+
+
+def _link_trainings(networks: Sequence[TrainedNetwork]) -> str:
+    """Links to the pages of trainings."""
+    links = [
+        f'<a href="{escape(training_address(one.run, one.model))}">{escape(one.run_name)} / {escape(one.model)}</a>'
+        + ("" if one.trainer == ONE_PROCESS else f" ({escape(one.trainer)})")
+        for one in networks
+    ]
+    return f'<p style="margin:4px 0;font-size:0.875rem">Trainings of networks: {" &nbsp; ".join(links)}</p>'
 
 
 def _heading(text: str) -> Any:

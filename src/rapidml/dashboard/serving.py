@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 5006
-PAGES = {"/": "runs", "/search": "search"}
+PAGES = {"/": "runs", "/search": "search", "/training": "training"}
 """Addresses of the pages, with the names of their apps."""
 _TRIED_PORTS = 20
 _LARGEST_MESSAGE = 4 * 1024 * 1024

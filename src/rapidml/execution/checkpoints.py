@@ -18,13 +18,19 @@ def find_kept(store: str, key: str) -> Path | None:
     return open_store(store).work.find_checkpoint(key)
 
 
-def keep_checkpoints(store: str, key: str) -> Keep:
-    """A callback that keeps the models it is given, the newest two."""
+def name_attempt(store: str, key: str) -> Path:
+    """A folder of its own for the checkpoints of a new attempt at a fit; it is not made yet."""
     from rapidml.store.durable import make_token
     from rapidml.store.store import open_store
+
+    return open_store(store).work.root / key / make_token()
+
+
+def keep_checkpoints(store: str, key: str) -> Keep:
+    """A callback that keeps the models it is given, the newest two."""
     from rapidml.store.work import save_checkpoint
 
-    folder = open_store(store).work.root / key / make_token()
+    folder = name_attempt(store, key)
 
     def keep(model: Fitted) -> None:
         with contextlib.suppress(OSError):  # a full disk, say, must not end the fit itself

@@ -10,6 +10,7 @@ from rapidml.recipe.values import parse_seconds
 
 if TYPE_CHECKING:
     from rapidml.execution.known import StoredFacts
+    from rapidml.models.spec import ModelSpec
     from rapidml.planning.estimates import Estimate
     from rapidml.planning.steps import Plan
 
@@ -31,7 +32,16 @@ def list_notes(plan: Plan, facts: StoredFacts) -> tuple[str, ...]:
         f"{model} trains in {count} shards; while it does, XGBoost's ports between them ask for no password"
         for model, count in shards.items()
     )
-    return (*reused, *spread)
+    gangs = {fit.model for fit in plan.fits if fit.state == "to_do" and _is_gang(fit.spec)}
+    open_ports = (
+        f"{model} trains by multiworker; while it does, TensorFlow's ports between its ranks ask for no password"
+        for model in sorted(gangs)
+    )
+    return (*reused, *spread, *open_ports)
+
+
+def _is_gang(spec: ModelSpec) -> bool:
+    return spec.trainer is not None and spec.trainer.name == "multiworker"
 
 
 def note_time(plan: Plan, cost: Estimate | None) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rapidml.models.network_params import NETWORKS
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -50,6 +52,8 @@ SCIKIT_LEARN = (
     "rapidml.models.scikit_learn",
 )
 """What only models of scikit-learn need: the larger part of a second."""
+TENSORFLOW = ("tensorflow", "keras", "rapidml.models.network_adapter", "rapidml.models.network_training")
+"""What only networks need: several seconds and a gigabyte, shared by the workers that are forked from it."""
 PRELOAD = (*COMMON, *SCIKIT_LEARN)
 
 
@@ -59,4 +63,5 @@ def list_preload(types: Collection[str]) -> tuple[str, ...]:
     Args:
         types: Types of its models.
     """
-    return PRELOAD if any(name.startswith("sklearn.") for name in types) else COMMON
+    found = PRELOAD if any(name.startswith("sklearn.") for name in types) else COMMON
+    return (*found, *TENSORFLOW) if any(name in NETWORKS for name in types) else found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from rapidml.execution.training import describe_training
 from rapidml.planning.planner import BASELINE
 from rapidml.planning.step_keys import scored_key
 
@@ -101,6 +102,8 @@ def _model(name: str, plan: Plan, facts: Mapping[str, Fact], stages: Mapping[str
         entry = {"type": spec.type, "params": dict(spec.params), **entry}
         entry["keys"] = {fit.part: fit.key for fit in steps}
         entry["rounds"] = next((f.payload.get("rounds") for f in fits if not _is_fold(f)), None)
+        training = describe_training(spec.type, {fit.part: facts[fit.key] for fit in steps if fit.key in facts})
+        entry |= {} if training is None else {"training": training}
     entry["seconds"] = round(sum(fact.seconds for fact in fits), 3)
     entry["fits"] = len(fits)
     return entry

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from rapidml.store.store import Store
 
 
-ADDED: Mapping[str, Any] = {"shards": 1, "search": None}
+ADDED: Mapping[str, Any] = {"shards": 1, "search": None, "layers": [], "trainer": None}
 """Fields that recipes got after version 0.2, with the default they came with, which changes no run of before."""
 
 

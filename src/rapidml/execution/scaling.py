@@ -1,29 +1,34 @@
-"""Measuring how one model's fit scales: the same fit again and again at each number of threads or shards, in turn."""
+"""Measuring how fits scale: the same fits again and again at each number of threads, shards or replicas, in turn."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rapidml.errors import StoreError
+from rapidml.errors import ModelError, StoreError
 from rapidml.execution.options import RunOptions
 from rapidml.execution.running import run_recipe
 from rapidml.execution.scaling_report import GIVEN, INTERVAL, NONE, Target, make_report
-from rapidml.execution.scaling_subject import Wanted, find_default_target, find_subject
+from rapidml.execution.scaling_subject import Wanted, find_default_target, find_subjects
 from rapidml.execution.timed_fits import run_timed, warm_up
+from rapidml.execution.timed_replicas import run_timed_replicas, warm_up_replicas
 from rapidml.execution.timings import KIND, Timing, find_rounds, known_scores
+from rapidml.execution.trainers_report import Failure, Series, make_trainers_report
+from rapidml.models.trainer_plan import SINGLE
 from rapidml.store.facts import Fact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from distributed import Client
 
     from rapidml.events import Event
     from rapidml.execution.scaling_subject import Subject
+    from rapidml.execution.tasks import FitJob
     from rapidml.execution.timed_fits import Scoring, TimedFit
     from rapidml.recipe.document import Document
     from rapidml.store.store import Store
@@ -41,8 +46,9 @@ def measure_scaling(
 ) -> dict[str, Any]:
     """Run a recipe if need be, time a fit of one of its models at each number, store the times, and report.
 
-    The fit is the one on the rows outside the validation part, or outside fold 0: its selection rows tell after how
-    many rounds it reaches a score. It is trained anew each time and never stored as a model.
+    With replicas it is a fit of each model that has a trainer, and of the same network without one. The fit is the one
+    on the rows outside the validation part, or outside fold 0: its selection rows tell after how many rounds it reaches
+    a score. It is trained anew each time and never stored as a model.
 
     Args:
         document: The recipe.
@@ -53,7 +59,7 @@ def measure_scaling(
         on_timed: Called with every fit that was timed.
 
     Returns:
-        Plain JSON; see ``scaling_report.make_report``.
+        Plain JSON; see ``scaling_report.make_report``, and with replicas ``trainers_report.make_trainers_report``.
 
     Raises:
         RecipeError: The recipe or its data are wrong; nothing was started.
@@ -64,24 +70,38 @@ def measure_scaling(
         store.refuse_read_only()
         run_recipe(document, store, RunOptions(), watch)
     on_run()
-    subject = find_subject(document, store, wanted)
-    before = subject.load_timings()
+    series = [Series(subject, subject.load_timings()) for subject in find_subjects(document, store, wanted)]
     if not wanted.repeat:
-        return make_report(subject, before, 0, _aimed_at(before, wanted))
-    target = _find_target(subject)
-    added = _measure(subject, before, target, on_timed)
-    return make_report(subject, [*before, *added], len(added), target)
+        return _report(series, _aimed_at(series, wanted))
+    target = _find_target(series, wanted)
+    _measure(series, target, on_timed)
+    if not any(one.timings for one in series):
+        raise ModelError(next(failure.text for one in series for failure in one.failures))
+    return _report(series, target)
 
 
-def _find_target(subject: Subject) -> Target:
-    if subject.wanted.target is not None:
-        return Target(subject.wanted.target, GIVEN)
-    default = find_default_target(subject)
-    return Target(default, NONE if default is None else INTERVAL)
+def _report(series: Sequence[Series], target: Target) -> dict[str, Any]:
+    if series[0].subject.wanted.over == "replicas":
+        return make_trainers_report(series, target)
+    return make_report(series[0].subject, series[0].timings, len(series[0].added), target)
 
 
-def _aimed_at(timings: Sequence[Timing], wanted: Wanted) -> Target:
+def _find_target(series: Sequence[Series], wanted: Wanted) -> Target:
+    """The target that was given, else the one that all models of the run have come to."""
+    if wanted.target is not None:
+        return Target(wanted.target, GIVEN)
+    subjects = [one.subject for one in series]
+    stored = [one for one in subjects if one.step.state == "stored" and one.step.predictions]
+    found = [find_default_target(subject) for subject in stored]
+    known = [target for target in found if target is not None]
+    if not known:
+        return Target(None, NONE)
+    return Target(min(known) if subjects[0].make_scoring().greater_is_better else max(known), INTERVAL)
+
+
+def _aimed_at(series: Sequence[Series], wanted: Wanted) -> Target:
     """The target to show stored timings with: the one that was given, else that of the newest."""
+    timings = [timing for one in series for timing in one.timings]
     if not timings:
         numbers = ", ".join(map(str, wanted.numbers))
         raise StoreError(
@@ -90,33 +110,84 @@ def _aimed_at(timings: Sequence[Timing], wanted: Wanted) -> Target:
         )
     if wanted.target is not None:
         return Target(wanted.target, GIVEN)
-    return Target(timings[-1].target, timings[-1].source)
+    newest = next(one.timings[-1] for one in series if one.timings)
+    return Target(newest.target, newest.source)
 
 
-def _measure(
-    subject: Subject,
-    before: Sequence[Timing],
-    target: Target,
-    on_timed: Callable[[Timing], None],
-) -> list[Timing]:
-    """Time every repetition at every number, in turn; each is stored when it is done."""
-    session, timings = uuid.uuid4().hex[:12], list(before)
-    scoring = subject.make_scoring(target.value)
-    n_workers = max(subject.wanted.numbers) if subject.wanted.over == "shards" else 1
-    with subject.store.attempts.add_facts(subject.run) as facts, _open_workers(n_workers) as client:
-        for number in subject.wanted.numbers:
-            warm_up(client, subject.request, subject.make_job(number))
-        for repetition in range(1, subject.wanted.repeat + 1):
+def _measure(series: Sequence[Series], target: Target, on_timed: Callable[[Timing], None]) -> None:
+    """Time every repetition of every subject at every number, in turn; each is stored when it is done."""
+    first = series[0].subject
+    wanted, session, last = first.wanted, uuid.uuid4().hex[:12], _find_last_draw(series)
+    n_workers = max(wanted.numbers) if wanted.over != "threads" else 1
+    with first.store.attempts.add_facts(first.run) as facts, _open_workers(n_workers, first) as client:
+        timer = _Timer(client, target)
+        timer.warm_up(first)
+        for repetition in range(1, wanted.repeat + 1):
+            for one in series:
+                for number in one.subject.numbers:
+                    place = _Place(session, repetition, last + repetition)
+                    timing = timer.time(one, number, place)
+                    if timing is not None:
+                        facts.append(_make_fact(one.subject, timing))
+                        one.added.append(timing)
+                        on_timed(timing)
+
+
+def _find_last_draw(series: Sequence[Series]) -> int:
+    """The last seed that was used; -1 for none."""
+    return max((timing.draw for one in series for timing in one.timings if timing.draw is not None), default=-1)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which of the repetitions a fit is, and its seed."""
+
+    session: str
+    repetition: int
+    draw: int
+
+
+@dataclass(frozen=True)
+class _Timer:
+    """Times fits on workers that do nothing else."""
+
+    client: Client
+    target: Target
+
+    def warm_up(self, subject: Subject) -> None:
+        """Let the workers do short fits, whose time counts nowhere."""
+        if subject.wanted.over != "replicas":
             for number in subject.wanted.numbers:
-                asked = None if _is_scored(subject, timings, number, scoring) else scoring
-                others = _OtherPrograms()
-                found = run_timed(client, subject.request, subject.make_job(number), asked)
-                timing = _make_timing(subject, number, found, (session, repetition), target)
-                timing = replace(timing, others=None if asked else others.count())
-                facts.append(_make_fact(subject, timing))
-                timings.append(timing)
-                on_timed(timing)
-    return timings[len(before) :]
+                warm_up(self.client, subject.request, subject.make_job(number))
+            return
+        job = subject.make_job(max(subject.wanted.numbers))
+        with self._scratch(subject, job) as folder:
+            warm_up_replicas(self.client, subject.request, job, subject.make_scoring(), folder)
+
+    def time(self, series: Series, number: int, place: _Place) -> Timing | None:
+        """Time one fit; None if it failed where that is a result of its own."""
+        subject = series.subject
+        scoring = subject.make_scoring(self.target.value)
+        others = _OtherPrograms()
+        if subject.wanted.over != "replicas":
+            asked = None if _is_scored(subject, series.timings, number, scoring) else scoring
+            found = run_timed(self.client, subject.request, subject.make_job(number), asked)
+            timing = _make_timing(subject, number, found, place, self.target)
+            return replace(timing, others=None if asked else others.count(), is_as_stored=_is_stored(subject, timing))
+        job = subject.make_job(number, place.draw)
+        try:
+            with self._scratch(subject, job) as folder:
+                found = run_timed_replicas(self.client, subject.request, job, scoring, folder)
+        except ModelError as error:
+            series.failures.append(Failure(number, place.draw, str(error)))
+            return None
+        timing = _make_timing(subject, number, found, place, self.target)
+        trainer = SINGLE if subject.trainer is None else subject.trainer.name
+        return replace(timing, others=others.count(), draw=place.draw, trainer=trainer)
+
+    @staticmethod
+    def _scratch(subject: Subject, job: FitJob) -> contextlib.AbstractContextManager[Path]:
+        return subject.store.work.scratch(job.step.key)
 
 
 def _is_scored(subject: Subject, timings: Sequence[Timing], number: int, scoring: Scoring) -> bool:
@@ -127,22 +198,27 @@ def _is_scored(subject: Subject, timings: Sequence[Timing], number: int, scoring
     return total is None or scoring.target is None or find_rounds(scores, total, scoring.reaches) is not None
 
 
-def _make_timing(subject: Subject, number: int, found: TimedFit, place: tuple[str, int], target: Target) -> Timing:
-    step = subject.at(number)
-    manifest = subject.store.objects.find_manifest("models", step.key, verify=True)
+def _is_stored(subject: Subject, timing: Timing) -> bool | None:
+    """Whether a model has the bytes that the store holds under its key; None if it holds none."""
+    manifest = subject.store.objects.find_manifest("models", timing.fit, verify=True)
     stored = None if manifest is None else {name: sha256 for name, (_, sha256) in manifest.ref.files.items()}
+    return None if stored is None else stored == dict(timing.files)
+
+
+def _make_timing(subject: Subject, number: int, found: TimedFit, place: _Place, target: Target) -> Timing:
+    step = subject.at(number)
     return Timing(
         over=subject.wanted.over,
         number=number,
         threads=subject.threads(number),
-        session=place[0],
-        repetition=place[1],
+        session=place.session,
+        repetition=place.repetition,
         seconds=found.seconds,
         load_seconds=found.load_seconds,
         rounds=found.rounds,
         curve=found.curve,
         files=found.files,
-        is_as_stored=None if stored is None else stored == dict(found.files),
+        is_as_stored=None,
         scores=tuple(sorted(found.scores.items())),
         score=found.score,
         others=None,
@@ -163,14 +239,15 @@ def _make_fact(subject: Subject, timing: Timing) -> Fact:
 
 
 @contextlib.contextmanager
-def _open_workers(count: int) -> Iterator[Client]:
+def _open_workers(count: int, subject: Subject) -> Iterator[Client]:
     """Worker processes of our own, so that nothing else runs in them."""
     from rapidml.cluster.served import Wanted as WantedWorkers
     from rapidml.cluster.starting import Started
     from rapidml.cluster.workers import open_served
-    from rapidml.execution.preloaded import PRELOAD
+    from rapidml.execution.preloaded import PRELOAD, list_preload
 
-    started = Started(WantedWorkers(count, PRELOAD))
+    preload = list_preload([subject.step.spec.type]) if subject.wanted.over == "replicas" else PRELOAD
+    started = Started(WantedWorkers(count, preload))
     with contextlib.closing(started), open_served(started.wait(), "processes") as workers:
         yield workers.client
 
@@ -198,11 +275,11 @@ def _busy_seconds() -> float:
 
 
 def _own_seconds() -> float:
-    """Seconds of all cores that this process and those below it have used."""
+    """Seconds of all cores that this process and those below it have used, with those that have ended."""
     import psutil
 
     total, me = 0.0, psutil.Process()
     for process in (me, *me.children(recursive=True)):
         with contextlib.suppress(psutil.Error):
-            total += sum(process.cpu_times()[:2])
+            total += sum(process.cpu_times()[:4])
     return total

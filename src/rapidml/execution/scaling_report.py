@@ -54,13 +54,13 @@ def make_report(subject: Subject, timings: Sequence[Timing], n_added: int, targe
     """
     resolved, step = subject.plan.resolved, subject.step
     numbers = sorted({timing.number for timing in timings})
-    model = _fit(subject, timings)
+    model = fit_times(subject, timings)
     return {
         "run": subject.run,
         "model": step.model,
         "type": step.spec.type,
         "part": step.part,
-        "rows": _count_rows(subject),
+        "rows": count_rows(subject),
         "features": len(resolved.profile.features),
         "over": subject.wanted.over,
         "uses_threads": find_adapter(step.spec.type).uses_threads,
@@ -68,15 +68,15 @@ def make_report(subject: Subject, timings: Sequence[Timing], n_added: int, targe
         "machine": dict(subject.machine),
         "versions": dict(subject.versions),
         "measured": {"added": n_added, "before": len(timings) - n_added},
-        "others": _json(spread(timing.others for timing in timings if timing.others is not None)),
+        "others": as_json(spread(timing.others for timing in timings if timing.others is not None)),
         "target": {"metric": resolved.rank_by, "value": target.value, "source": target.source},
         "numbers": [_report_number(subject, timings, number, numbers[0], target) for number in numbers],
-        "cost_model": None if model is None else _describe_model(model),
+        "cost_model": None if model is None else describe_model(model),
         "timings": [timing.to_payload() for timing in timings],
     }
 
 
-def _count_rows(subject: Subject) -> int | None:
+def count_rows(subject: Subject) -> int | None:
     """Rows that the fit trains on, as its fact says."""
     fact = subject.store.index.find_facts([subject.step.key]).get(subject.step.key)
     return None if fact is None else fact.payload.get("rows")
@@ -92,17 +92,17 @@ def _report_number(
     needed = _find_needed(subject, scores, total, score, target)
     faster = speed_up(timings, number, base)
     share = base / number
-    efficiency = None if faster is None else Interval(faster.value * share, faster.low * share, faster.high * share)
+    efficiency = multiply(faster, share)
     return {
         "number": number,
-        "is_beyond_cores": number > _most(subject),
+        "is_beyond_cores": number > find_most(subject),
         "repetitions": len(own),
-        "seconds": _json(spread(timing.seconds for timing in own)),
-        "target_seconds": _json(spread(_seconds_to(own, needed))),
+        "seconds": as_json(spread(timing.seconds for timing in own)),
+        "target_seconds": as_json(spread(_seconds_to(own, needed))),
         "target_rounds": needed,
-        "speed_up": _json(faster),
-        "efficiency": _json(efficiency),
-        "load_seconds": _json(spread(timing.load_seconds for timing in own)),
+        "speed_up": as_json(faster),
+        "efficiency": as_json(efficiency),
+        "load_seconds": as_json(spread(timing.load_seconds for timing in own)),
         "rounds": own[-1].rounds,
         "score": score,
         "is_as_stored": _all_true([timing.is_as_stored for timing in own]),
@@ -130,7 +130,7 @@ def _seconds_to(timings: Sequence[Timing], needed: int | None) -> list[float]:
     return [timing.seconds if each is None else each for timing, each in zip(timings, found, strict=True)]
 
 
-def _most(subject: Subject) -> int:
+def find_most(subject: Subject) -> int:
     """Largest number that has cores of its own."""
     return max(1, int(subject.machine["cores"]) // (1 if subject.wanted.over == "threads" else subject.threads(1)))
 
@@ -140,18 +140,19 @@ def _all_true(found: Sequence[bool | None]) -> bool | None:
     return all(known) if known else None
 
 
-def _fit(subject: Subject, timings: Sequence[Timing]) -> CostModel | None:
+def fit_times(subject: Subject, timings: Sequence[Timing]) -> CostModel | None:
     """The cost model of the numbers that have cores of their own; None of fewer than two."""
     repetitions: dict[tuple[str, int], dict[int, float]] = {}
     for timing in timings:
-        if timing.number <= _most(subject):
+        if timing.number <= find_most(subject):
             repetitions.setdefault((timing.session, timing.repetition), {})[timing.number] = timing.seconds
     if len({number for times in repetitions.values() for number in times}) < 2:
         return None
-    return fit_cost_model(list(repetitions.values()), with_exchange=subject.wanted.over == "shards")
+    return fit_cost_model(list(repetitions.values()), with_exchange=subject.wanted.over != "threads")
 
 
-def _describe_model(model: CostModel) -> dict[str, Any]:
+def describe_model(model: CostModel) -> dict[str, Any]:
+    """A cost model with what it extrapolates, as plain JSON."""
     last = model.numbers[-1]
     further = FURTHER if model.misfit <= MISFIT else ()
     return {
@@ -178,5 +179,11 @@ def _spread_numbers(first: float, last: float) -> list[float]:
     return [first * ratio**step for step in range(_CURVE_POINTS + 1)]
 
 
-def _json(interval: Interval | None) -> dict[str, float | None] | None:
+def multiply(interval: Interval | None, factor: float) -> Interval | None:
+    """An interval times a factor above zero."""
+    return None if interval is None else Interval(*(factor * x for x in (interval.value, interval.low, interval.high)))
+
+
+def as_json(interval: Interval | None) -> dict[str, float | None] | None:
+    """``value``, ``low`` and ``high``; None of nothing."""
     return None if interval is None else interval.to_json()

@@ -1,4 +1,4 @@
-"""What ``rapidml scaling`` measures: one fit of a recipe's model, at several numbers of threads or of shards."""
+"""What ``rapidml scaling`` measures: a fit of a recipe's model, at several numbers of threads, shards or replicas."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from rapidml.execution.reading import rows_request
 from rapidml.execution.running import prepare
 from rapidml.execution.tasks import FitJob
 from rapidml.execution.timed_fits import Scoring, score_stored
-from rapidml.execution.timings import Over, Timing, timing_key
-from rapidml.keys import make_key
+from rapidml.execution.timings import KIND, Over, Timing, timing_key
+from rapidml.keys import make_key, make_seed
+from rapidml.models.registry import find_adapter
+from rapidml.models.trainer_plan import REPLICAS, read_trainer, resolve_trainer
 from rapidml.planning import step_keys
+from rapidml.recipe.schema import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rapidml.execution.rows import RowsRequest
     from rapidml.execution.running import Prepared
+    from rapidml.models.spec import ModelSpec
+    from rapidml.models.trainer_plan import TrainerPlan
     from rapidml.planning.steps import FitStep, Plan
     from rapidml.recipe.document import Document
     from rapidml.store.store import Store
@@ -33,9 +38,9 @@ class Wanted:
     """What to measure.
 
     Attributes:
-        over: ``threads`` or ``shards``.
-        numbers: Numbers of them, ascending.
-        model: Name of the model.
+        over: ``threads``, ``shards`` or ``replicas``.
+        numbers: Numbers of them, ascending; of replicas 1 is among them.
+        model: Name of the model; with replicas empty for all models that have a trainer.
         repeat: Repetitions to measure; 0 shows what is stored.
         target: Score whose time is asked for; None for the default.
     """
@@ -60,6 +65,7 @@ class Subject:
         request: Rows of the run.
         machine: Where it is timed.
         versions: Versions of the libraries.
+        label: What it is called.
     """
 
     store: Store
@@ -70,18 +76,42 @@ class Subject:
     request: RowsRequest
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
+    label: str = ""
+
+    @property
+    def trainer(self) -> TrainerPlan | None:
+        """How replicas train it; None without."""
+        return read_trainer(self.step.spec.trainer)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """At which numbers it is timed: without a trainer there is one replica."""
+        return (1,) if self.wanted.over == "replicas" and self.trainer is None else self.wanted.numbers
 
     @property
     def selection_part(self) -> str:
         """Rows that the fit has not seen and that no test row is among."""
         return "valid" if self.step.part == "fit" else self.step.part.replace("fold:", "held:")
 
+    def of(self, name: str) -> Subject:
+        """The same of another model of the recipe."""
+        wanted = replace(self.wanted, model=name)
+        return replace(self, wanted=wanted, step=_find_step(self.plan, self.run, wanted), label=name)
+
     def at(self, number: int) -> FitStep:
-        """The fit at a number of threads (the same) or of shards (another one, with another key)."""
-        return self.step if self.wanted.over == "threads" else _with_shards(self.plan, self.step, number)
+        """The fit at a number of threads (the same), of shards or of replicas (another one, with another key)."""
+        spec = self.step.spec
+        if self.wanted.over == "threads":
+            return self.step
+        if self.wanted.over == "shards":
+            return respecify(self.plan, self.step, replace(spec, shards=number))
+        if spec.trainer is None:
+            return self.step
+        trainer = Choice(name=spec.trainer.name, options={**spec.trainer.options, REPLICAS: number})
+        return respecify(self.plan, self.step, replace(spec, trainer=resolve_trainer(trainer)))
 
     def threads(self, number: int) -> int:
-        """Threads of each process: all shards have equally many, and all of the largest number find room."""
+        """Threads of each process: all of a fit have equally many, and all of the largest number find room."""
         if self.wanted.over == "threads":
             return number
         return max(1, int(self.machine["cores"]) // max(self.wanted.numbers))
@@ -89,12 +119,19 @@ class Subject:
     @property
     def key(self) -> str:
         """Key of the facts about it."""
-        return timing_key(self.at(1).key if self.wanted.over == "shards" else self.step.key, self.wanted.over)
+        return timing_key(self.at(1).key if self.wanted.over != "threads" else self.step.key, self.wanted.over)
 
-    def make_job(self, number: int) -> FitJob:
-        """The fit at a number, as workers take it."""
-        resolved = self.plan.resolved
-        return FitJob(self.at(number), resolved.recipe.training, resolved.balance, self.threads(number), "")
+    def make_job(self, number: int, draw: int = 0) -> FitJob:
+        """The fit at a number, as workers take it.
+
+        Args:
+            number: The number.
+            draw: Which seed: 0 is that of the recipe.
+        """
+        resolved, step = self.plan.resolved, self.at(number)
+        if draw:
+            step = replace(step, seed=make_seed(step.seed, KIND, draw))
+        return FitJob(step, resolved.recipe.training, resolved.balance, self.threads(number), "")
 
     def make_scoring(self, target: float | None = None) -> Scoring:
         """How its models are scored: as the recipe ranks them, on rows that did not train them."""
@@ -113,7 +150,24 @@ class Subject:
 
     def _is_alike(self, timing: Timing) -> bool:
         is_here = timing.machine == self.machine and timing.versions == self.versions
-        return is_here and timing.number in self.wanted.numbers and timing.threads == self.threads(timing.number)
+        return is_here and timing.number in self.numbers and timing.threads == self.threads(timing.number)
+
+
+def find_subjects(document: Document, store: Store, wanted: Wanted) -> tuple[Subject, ...]:
+    """The fits to time: one of threads or shards, or one for each trainer and one of the same network without.
+
+    Raises:
+        RecipeError: The recipe or its data are wrong.
+        ModelError: The fit failed.
+        StoreError: The recipe has not been run.
+    """
+    if wanted.over != "replicas":
+        return (find_subject(document, store, wanted),)
+    from rapidml.execution.trainer_subjects import list_trained, with_singles
+
+    names = [wanted.model] if wanted.model else list_trained(document)
+    first = find_subject(document, store, replace(wanted, model=names[0]))
+    return with_singles([first, *(first.of(name) for name in names[1:])])
 
 
 def find_subject(document: Document, store: Store, wanted: Wanted) -> Subject:
@@ -130,12 +184,25 @@ def find_subject(document: Document, store: Store, wanted: Wanted) -> Subject:
     run = store.find_same(prepared.digest)
     if prepared.plan is None or run is None:
         raise StoreError("nothing has been measured for this recipe here yet: leave out --repeat 0")
-    fits = prepared.plan.fits_by_model[wanted.model]
-    step = next(fit for fit in fits if fit.part in ("fit", "fold:0"))
-    if wanted.repeat and step.state != "stored":
-        raise ModelError(f"{step.title} failed, so there is nothing to time: rapidml show {run}/{wanted.model}")
+    return make_subject(store, run, prepared, wanted)
+
+
+def make_subject(store: Store, run: str, prepared: Prepared, wanted: Wanted) -> Subject:
+    """The fit to time, of a recipe whose plan is known; see ``find_subject``."""
+    assert prepared.plan is not None
+    step = _find_step(prepared.plan, run, wanted)
     request = _open_request(store, prepared)
-    return Subject(store, run, wanted, prepared.plan, step, request, _describe_here(), list_versions())
+    versions = list_versions()
+    if wanted.over == "replicas":
+        versions |= find_adapter(step.spec.type).versions()
+    return Subject(store, run, wanted, prepared.plan, step, request, _describe_here(), versions, step.model)
+
+
+def _find_step(plan: Plan, run: str, wanted: Wanted) -> FitStep:
+    step = next(fit for fit in plan.fits_by_model[wanted.model] if fit.part in ("fit", "fold:0"))
+    if wanted.repeat and wanted.over != "replicas" and step.state != "stored":
+        raise ModelError(f"{step.title} failed, so there is nothing to time: rapidml show {run}/{wanted.model}")
+    return step
 
 
 def _open_request(store: Store, prepared: Prepared) -> RowsRequest:
@@ -144,8 +211,10 @@ def _open_request(store: Store, prepared: Prepared) -> RowsRequest:
     return rows_request(prepared.checked, prepared.reading, str(store.path), folders)
 
 
-def _with_shards(plan: Plan, step: FitStep, shards: int) -> FitStep:
-    spec = replace(step.spec, shards=shards)
+def respecify(plan: Plan, step: FitStep, spec: ModelSpec) -> FitStep:
+    """The fit of a model that is specified otherwise, on the same rows."""
+    if spec == step.spec:
+        return step
     key = make_key(step_keys.fit_content(plan.resolved, spec, step.part, ()))
     return replace(step, spec=spec, key=key, family=None, predictions=(), start=None)
 

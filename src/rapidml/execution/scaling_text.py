@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapidml.execution.scaling_report import BUSY, GIVEN, INTERVAL, MISFIT
 from rapidml.layout import count_text, table, wrap
+from rapidml.models.trainer_plan import SINGLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 def timing_line(timing: Timing, repeat: int) -> str:
     """One fit that has just been timed."""
     what = count_text(timing.number, timing.over.removesuffix("s"))
+    if timing.trainer is not None:
+        what = f"{timing.model if timing.trainer != SINGLE else SINGLE}, {what}"
     return f"repetition {timing.repetition} of {repeat}, {what}: {timing.seconds:.3g} s"
 
 
@@ -70,8 +73,8 @@ def _measured(report: Mapping[str, Any]) -> list[list[str]]:
         number = f"{entry['number']}{' *' if entry['is_beyond_cores'] else ''}"
         target = [_target_cell(entry)] if has_target else []
         is_base = entry["number"] == base
-        faster = "1" if is_base else _cell(entry["speed_up"])
-        share = "100" if is_base else _cell(entry["efficiency"], scale=100.0)
+        faster = "1" if is_base else cell(entry["speed_up"])
+        share = "100" if is_base else cell(entry["efficiency"], scale=100.0)
         rows.append([number, number_text(entry["seconds"]), *target, faster, share])
     return rows
 
@@ -137,11 +140,16 @@ def _time_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"* more {report['over']} than cores: the cost model leaves out {', '.join(beyond)}")
     if not report["uses_threads"]:
         lines.append(f"fits of {report['type']} use one thread, whatever the number")
+    return [*lines, *busy_lines(report)]
+
+
+def busy_lines(report: Mapping[str, Any]) -> list[str]:
+    """A warning, if other programs made the times longer."""
     others = report["others"]
-    if others is not None and others["value"] >= BUSY:
-        used = f"{others['value']:.1f} cores (up to {others['high']:.1f})"
-        lines.append(f"warning: other programs used {used} meanwhile; measure again when the machine is quiet")
-    return lines
+    if others is None or others["value"] < BUSY:
+        return []
+    used = f"{others['value']:.1f} cores (up to {others['high']:.1f})"
+    return [f"warning: other programs used {used} meanwhile; measure again when the machine is quiet"]
 
 
 def _cost_lines(report: Mapping[str, Any]) -> list[str]:
@@ -168,7 +176,7 @@ def _cost_lines(report: Mapping[str, Any]) -> list[str]:
 
 def _extrapolated(report: Mapping[str, Any]) -> list[list[str]]:
     points = (report["cost_model"] or {"extrapolated": []})["extrapolated"]
-    rows = [[str(point["number"]), number_text(point["seconds"]), _cell(point["speed_up"])] for point in points]
+    rows = [[str(point["number"]), number_text(point["seconds"]), cell(point["speed_up"])] for point in points]
     return [[report["over"], "seconds, extrapolated", "speed-up, extrapolated"], *rows] if rows else []
 
 
@@ -176,10 +184,11 @@ def number_text(interval: Mapping[str, float | None]) -> str:
     """Such as ``2.81 [2.79, 2.90]``: two decimals, of large numbers fewer, of small ones more."""
     value = interval["value"]
     size = math.floor(math.log10(abs(value))) if value else 0
-    return _cell(interval, decimals=max(0, min(2, 2 - size) if size >= -1 else 1 - size))
+    return cell(interval, decimals=max(0, min(2, 2 - size) if size >= -1 else 1 - size))
 
 
-def _cell(interval: Mapping[str, float | None], *, scale: float = 1.0, decimals: int | None = None) -> str:
+def cell(interval: Mapping[str, float | None], *, scale: float = 1.0, decimals: int | None = None) -> str:
+    """Such as ``1.56 [1.48, 1.58]``; times ``scale``, which leaves no decimals."""
     places = (2 if scale == 1.0 else 0) if decimals is None else decimals
     names = ("value", "low", "high")
     value, low, high = (

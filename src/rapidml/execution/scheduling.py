@@ -12,6 +12,7 @@ from rapidml.events import Event
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.tasks import FitJob, ScoreJob, run_jobs
 from rapidml.models.fitting import middle_rounds
+from rapidml.models.network_params import NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,14 +68,14 @@ class Schedule:
         if not fits and not evaluations:
             return
         self._rivals = self.session.find_rivals()
-        at_once = max(1, len(fits) or len(evaluations), *(fit.spec.shards for fit in fits))
-        workers = self.session.need(at_once, float(sum(self._cells(fit) for fit in fits)))
+        at_once = max(1, len(fits) or len(evaluations), *(fit.spec.ranks for fit in fits))
+        workers = self.session.need(at_once, float(sum(self._cells(fit) for fit in fits)), apart=_has_network(fits))
         self._arrange(fits, evaluations)
         completed = as_completed(loop=workers.client.loop, with_results=True, raise_errors=False)
         while self.ready or self.running or self.elsewhere:
             self._hand_over(completed.add, workers.count)
             if self.ready and not self.running:
-                self._run_sharded(self.ready.popleft())
+                self._run_spread(self.ready.popleft())
                 continue
             if not self.running:
                 self._wait_elsewhere()
@@ -109,13 +110,16 @@ class Schedule:
 
     def _wants_all(self, step: Step) -> bool:
         """Whether a step trains on all workers together, so that it waits until they have nothing else to do."""
-        if not is_fit(step) or step.spec.shards == 1:
+        if not is_fit(step) or not step.spec.is_spread:
             return False
         return self.session.store.objects.find_manifest("models", step.key, verify=True) is None
 
-    def _run_sharded(self, step: FitStep) -> None:
+    def _run_spread(self, step: FitStep) -> None:
         """One fit on all workers."""
-        from rapidml.execution.sharded import run_sharded
+        if step.spec.trainer is None:
+            from rapidml.execution.sharded import run_sharded as run_spread
+        else:
+            from rapidml.execution.replicated import run_replicated as run_spread
 
         if step.key in self._rivals:
             self.elsewhere.append(step)
@@ -123,7 +127,7 @@ class Schedule:
         self.session.announce(Event("step_started", "fit", step.key, step.title))
         job = self._make_job(step)
         assert isinstance(job, FitJob)
-        self._finish(step, run_sharded(self.session, self.request, job))
+        self._finish(step, run_spread(self.session, self.request, job))
 
     def _take_batch(self, workers: int) -> list[Step]:
         """Ready steps for one task: one, or several small ones while enough is left for every worker."""
@@ -259,6 +263,11 @@ class Schedule:
         if self.ready:
             self._rivals = self.session.find_rivals()
             self._drop_stored()
+
+
+def _has_network(fits: Sequence[FitStep]) -> bool:
+    """Whether there are networks: TensorFlow is slow to load, and trains one at a time in a process."""
+    return any(fit.spec.type in NETWORKS for fit in fits)
 
 
 def is_fit(step: Step) -> bool:

@@ -17,6 +17,7 @@ from rapidml.execution.proposals import Draws, Proposals
 from rapidml.execution.race import Race
 from rapidml.execution.search_table import write_tables
 from rapidml.execution.searched import append_journal
+from rapidml.models.network_params import NETWORKS
 from rapidml.planning.candidates import Scored
 from rapidml.planning.step_keys import fit_seed
 from rapidml.planning.steps import Start
@@ -106,7 +107,7 @@ class Searching:
         if all(search.is_complete for search in self._searches()):
             return
         self._find_starts()
-        workers = self.session.need(*self._measure(), apart=self._is_limited())
+        workers = self.session.need(*self._measure(), apart=self._is_limited() or self._has_network())
         self._find_hands()
         self._began = time.monotonic()
         completed = as_completed(loop=workers.client.loop, with_results=True, raise_errors=False)
@@ -130,6 +131,9 @@ class Searching:
 
     def _is_limited(self) -> bool:
         return self.settings.time_limit is not None or self.settings.memory_limit is not None
+
+    def _has_network(self) -> bool:
+        return any(lane.search.entry.type in NETWORKS for lane in self.lanes)
 
     def _measure(self) -> tuple[int, float]:
         """Fits that could run at once, and their cells."""

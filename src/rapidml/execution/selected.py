@@ -69,6 +69,23 @@ class SearchedModel:
 
 
 @dataclass(frozen=True)
+class TrainedNetwork:
+    """A network of a run, trained or to be trained.
+
+    Attributes:
+        run: Key of the run on the page.
+        run_name: What the run is called there.
+        model: Name of the model.
+        trainer: Its trainer; ``single`` for one process.
+    """
+
+    run: str
+    run_name: str
+    model: str
+    trainer: str
+
+
+@dataclass(frozen=True)
 class Selected:
     """Everything that is shown of the chosen runs.
 
@@ -81,6 +98,7 @@ class Selected:
         task_kinds: Kinds of task of the runs.
         notes: Sentences that have to be said.
         searched: The models that have candidates to be looked at.
+        networks: The networks, whose trainings can be looked at.
     """
 
     scores: tuple[ScoreRow, ...] = ()
@@ -91,6 +109,7 @@ class Selected:
     task_kinds: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     searched: tuple[SearchedModel, ...] = ()
+    networks: tuple[TrainedNetwork, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,8 +148,10 @@ def load_selected(
     kinds = tuple(dict.fromkeys(part.result["task"]["kind"] for part in parts))
     selection = " and ".join(dict.fromkeys(part.result["selection"] for part in parts))
     ranking = tuple(group[1] for group in groups)
-    searched = _list_searched(runs)
-    return Selected(tuple(scores), _headings(parts), ranking, selection, curves, kinds, tuple(notes), searched)
+    searched, networks = _list_searched(runs), _list_networks(runs)
+    return Selected(
+        tuple(scores), _headings(parts), ranking, selection, curves, kinds, tuple(notes), searched, networks
+    )
 
 
 def _list_searched(runs: Sequence[tuple[str, Store, str]]) -> tuple[SearchedModel, ...]:
@@ -143,6 +164,21 @@ def _list_searched(runs: Sequence[tuple[str, Store, str]]) -> tuple[SearchedMode
         except (RapidmlError, OSError):  # said by the page of the search
             continue
         found += [SearchedModel(key, name, model, len(table.rows)) for model, table in tables.items()]
+    return tuple(found)
+
+
+def _list_networks(runs: Sequence[tuple[str, Store, str]]) -> tuple[TrainedNetwork, ...]:
+    """Networks of all chosen runs, those that are still trained included."""
+    from rapidml.execution.training_state import list_networks
+
+    found: list[TrainedNetwork] = []
+    for key, store, run in runs:
+        try:
+            networks = list_networks(store.runs.load(run).get("values") or {})
+            name = store.get_run(run).name or run
+        except (RapidmlError, OSError):  # said by the notes
+            continue
+        found += [TrainedNetwork(key, name, model, trainer) for model, trainer in networks.items()]
     return tuple(found)
 
 

@@ -24,7 +24,7 @@ from rapidml.execution.tasks import (
     peak_memory,
     store_fit,
 )
-from rapidml.trainers.gang import SOON, run_gang
+from rapidml.trainers.gang import SOON, meet_by_tracker, run_gang
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rapidml.models.fitting import TrainedModel
     from rapidml.models.shares import Share
     from rapidml.store.objects import Objects
+    from rapidml.trainers.gang import Meeting, Place
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ class _ShardedFit:
     request: RowsRequest
     job: FitJob
     checkpoint: str | None = None
+    goes_on = False
 
     def begin(self) -> None:
         found = self.session.store.work.find_checkpoint(self.job.step.key)
@@ -152,12 +154,15 @@ class _ShardedFit:
         task = (load_shares, self.request, self.job, ranks, self.checkpoint)
         return self.session.submit(*task, name=f"load-{self.job.step.key[:16]}", priority=SOON, worker=worker)
 
-    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], tracker: Mapping[str, Any]) -> Future[Any]:
+    def meet(self, place: Place) -> Meeting:
+        return meet_by_tracker(place)
+
+    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], told: Mapping[str, Any]) -> Future[Any]:
         is_here = self.session.workers.kind != "cluster"
         own = count_cores() // self.job.step.spec.shards if is_here else self.job.threads // len(ranks)
         job = replace(self.job, threads=max(1, own))
         threads = count_cores() if is_here else self.job.threads
-        task = (train_shares, self.request, job, ranks, loaded, dict(tracker), threads)
+        task = (train_shares, self.request, job, ranks, loaded, dict(told), threads)
         return self.session.submit(*task, name=f"fit-{job.step.key[:16]}", priority=SOON, worker=worker)
 
     def warn(self, text: str) -> None:

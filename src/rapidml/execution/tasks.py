@@ -225,6 +225,7 @@ def describe_fit(rows: Rows, model: TrainedModel, name: str, part: str, type_nam
         "threads": threads,
         "warnings": [],
         "trained": True,
+        **({} if model.report is None else {"training": dict(model.report)}),
     }
 
 

@@ -15,7 +15,7 @@ from rapidml.errors import ModelError
 from rapidml.execution.rows import load_rows
 from rapidml.execution.tasks import FitJob, import_library, load_prediction, open_source
 from rapidml.execution.timings import find_scores
-from rapidml.trainers.gang import run_gang
+from rapidml.trainers.gang import meet_by_tracker, run_gang
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rapidml.execution.rows import Rows, RowsRequest
     from rapidml.models.fitting import TrainedModel
     from rapidml.models.shares import Share
+    from rapidml.trainers.gang import Meeting, Place
 
 _WARM_ROUNDS = 2
 """Rounds of the fit before the first timed one: libraries then have their threads and their memory."""
@@ -64,7 +65,7 @@ class TimedFit:
 
     Attributes:
         seconds: From rows in memory to the fitted model.
-        load_seconds: From the store to rows in memory.
+        load_seconds: From the store to rows in memory; with replicas until training began.
         curve: Rounds done and seconds since the start.
         rounds: Rounds of the model; None for models without.
         files: SHA-256 of the model's files.
@@ -149,11 +150,12 @@ def time_fit(
     if 0 not in models:
         return None
     model = models[0]
-    timed = TimedFit(seconds, loaded.seconds, tuple(curve), model.rounds, _digest(model))
+    timed = TimedFit(seconds, loaded.seconds, tuple(curve), model.rounds, digest(model))
     return timed if scoring is None else _score(timed, model, load_rows(request), scoring)
 
 
-def _digest(model: TrainedModel) -> dict[str, str]:
+def digest(model: TrainedModel) -> dict[str, str]:
+    """SHA-256 of the files of a model."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model.save(folder)
@@ -165,7 +167,7 @@ def _score(timed: TimedFit, model: TrainedModel, rows: Rows, scoring: Scoring) -
 
     def score(cut: TrainedModel) -> float:
         predicted = cut.predict(features, threads=scoring.threads)
-        return _score_prediction(rows, scoring, predicted, n_replicas=0).value
+        return score_prediction(rows, scoring, predicted, n_replicas=0).value
 
     if model.rounds is None:
         return replace(timed, score=score(model))
@@ -180,10 +182,11 @@ def score_stored(request: RowsRequest, key: str, scoring: Scoring) -> Score:
     from rapidml.store.store import open_store
 
     predicted = load_prediction(open_store(request.store).objects, key)
-    return _score_prediction(load_rows(request), scoring, predicted)
+    return score_prediction(load_rows(request), scoring, predicted)
 
 
-def _score_prediction(rows: Rows, scoring: Scoring, predicted: Any, n_replicas: int | None = None) -> Score:
+def score_prediction(rows: Rows, scoring: Scoring, predicted: Any, n_replicas: int | None = None) -> Score:
+    """Score of predictions of the rows that a scoring is about; its interval takes so many bootstrap replicas."""
     from rapidml.evaluate.scores import ScoredRows, score_parts
 
     assert rows.request.profile is not None
@@ -203,6 +206,7 @@ class _TimedGang:
     request: RowsRequest
     job: FitJob
     scoring: Scoring | None
+    goes_on = False
 
     def begin(self) -> None:
         """A timed fit has no checkpoints."""
@@ -210,8 +214,11 @@ class _TimedGang:
     def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
         return submit(self.client, worker, load_rows_of, self.request, self.job, ranks)
 
-    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], tracker: Mapping[str, Any]) -> Future[Any]:
-        task = (self.request, self.job, ranks, loaded, dict(tracker), self.scoring)
+    def meet(self, place: Place) -> Meeting:
+        return meet_by_tracker(place)
+
+    def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], told: Mapping[str, Any]) -> Future[Any]:
+        task = (self.request, self.job, ranks, loaded, dict(told), self.scoring)
         return submit(self.client, worker, time_fit, *task)
 
     def warn(self, text: str) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rapidml.store.facts import Fact
 
-Over = Literal["threads", "shards"]
+Over = Literal["threads", "shards", "replicas"]
 KIND = "scaling"
 FORMAT = 1
 LONGEST_CURVE = 200
@@ -27,17 +27,17 @@ class Timing:
 
     Attributes:
         over: What was varied.
-        number: Its number of threads or shards.
+        number: Its number of threads, shards or replicas.
         threads: Threads of each process.
         session: Timings of one session were made in turn.
         repetition: Its place in the session, from 1.
         seconds: From rows in memory to the fitted model.
-        load_seconds: From the store to rows in memory, before that.
+        load_seconds: From the store to rows in memory, before that; with replicas until training began.
         rounds: Rounds of the model; None for models without.
         curve: Rounds done and seconds since the start, ascending; empty if the fit did not tell.
         files: SHA-256 of the model's files by name.
         is_as_stored: Whether these are the bytes that the store holds under the fit's key; None if it holds none.
-        scores: Rounds, and the score of the model cut to them; only where it was scored.
+        scores: Rounds, and the score of the model cut to them; only where it was scored. With replicas of every epoch.
         score: Score of the whole model; None where it was not scored.
         others: Cores that other programs used meanwhile; None if unknown.
         fit: Key of the fit.
@@ -48,6 +48,8 @@ class Timing:
         source: Where the target came from.
         machine: Where it was timed.
         versions: Versions of the libraries.
+        draw: Which seed the fit had: 0 is that of the recipe; None where all fits have that.
+        trainer: Name of its trainer; None without.
     """
 
     over: Over
@@ -72,6 +74,8 @@ class Timing:
     source: str
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
+    draw: int | None = None
+    trainer: str | None = None
 
     def to_payload(self) -> dict[str, Any]:
         """What the fact holds of it; versions stand beside it there."""
@@ -93,7 +97,7 @@ def timing_key(fit: str, over: Over) -> str:
     """Key of the facts about the timings of a fit: all repetitions share it.
 
     Args:
-        fit: Key of the fit; of one shard where shards are varied.
+        fit: Key of the fit; of one shard or replica where these are varied.
         over: What is varied.
     """
     return make_key({"step": KIND, "format": FORMAT, "fit": fit, "over": over})
@@ -164,6 +168,11 @@ def find_rounds(scores: Mapping[int, float], total: int, reaches: Callable[[floa
     return None
 
 
+def find_first(scores: Mapping[int, float], reaches: Callable[[float], bool]) -> int | None:
+    """The first of the scored rounds that is good enough, whatever comes after it; None if none is."""
+    return next((rounds for rounds in sorted(scores) if reaches(scores[rounds])), None)
+
+
 def spread(values: Iterable[float]) -> Interval | None:
     """Median, least and largest; None of nothing."""
     ordered = sorted(values)
@@ -172,13 +181,16 @@ def spread(values: Iterable[float]) -> Interval | None:
 
 def speed_up(timings: Sequence[Timing], number: int, base: int) -> Interval | None:
     """How many times faster a number is than another one: ratios within each repetition, so that drifts cancel."""
-    seconds = {(timing.session, timing.repetition, timing.number): timing.seconds for timing in timings}
-    places = dict.fromkeys((session, repetition) for session, repetition, _ in seconds)
-    return spread(
-        seconds[(*place, base)] / seconds[(*place, number)]
-        for place in places
-        if (*place, base) in seconds and (*place, number) in seconds
+    own = [[timing for timing in timings if timing.number == one] for one in (base, number)]
+    return spread_ratios(*([(timing, timing.seconds) for timing in found] for found in own))
+
+
+def spread_ratios(above: Iterable[tuple[Timing, float]], below: Iterable[tuple[Timing, float]]) -> Interval | None:
+    """Ratios of what belongs to timings of the same repetition of the same session."""
+    first, second = (
+        {(timing.session, timing.repetition): value for timing, value in found} for found in (above, below)
     )
+    return spread(value / second[place] for place, value in first.items() if place in second)
 
 
 def known_scores(timings: Sequence[Timing], fit: str) -> tuple[dict[int, float], int | None, float | None]:
