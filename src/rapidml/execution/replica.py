@@ -188,10 +188,10 @@ def _make_ranks(
     from rapidml.trainers.multiworker import SynchronousLoop
 
     counts: tuple[int, ...] = ()
-    make_loop: Callable[..., NetworkLoop] = partial(NetworkLoop, threads=wanted.threads)
+    make_loop: Callable[..., NetworkLoop] = partial(NetworkLoop, threads=wanted.threads, gpu=wanted.number)
     if rows.spec.trainer is not None:
         counts, place = rows.share.counts, {"addresses": told["addresses"], "rank": wanted.number}
-        make_loop = partial(SynchronousLoop, **place, threads=wanted.threads)
+        make_loop = partial(SynchronousLoop, **place, threads=wanted.threads, gpu=wanted.number)
     if clock is not None:
         make_loop = clock.compile_first(make_loop, held, counts)
     return Ranks(wanted.number, counts, make_loop, keep_seconds=0.0)
@@ -236,6 +236,7 @@ def _run_with_centre(channel: Channel, wanted: ReplicaJob, rows: ReplicaRows) ->
         seed=rows.seed,
         device=rows.spec.device,
         threads=wanted.threads,
+        gpu=wanted.number,
     )
     clock = open_clock(wanted)
     if clock is not None:

@@ -47,6 +47,7 @@ class NetworkLoop:
         seed: Seed of initial weights and of dropout.
         device: ``cpu`` or ``cuda``.
         threads: Threads of one operation; only the first use of TensorFlow in a process decides.
+        gpu: The only GPU that this process uses; see ``open_tensorflow``.
 
     Raises:
         ModelError: The layers do not fit the input, or TensorFlow is not there.
@@ -62,8 +63,9 @@ class NetworkLoop:
         seed: int,
         device: str = "cpu",
         threads: int = THREADS,
+        gpu: int | None = None,
     ) -> None:
-        self.tf = open_tensorflow(device, threads)
+        self.tf = open_tensorflow(device, threads, gpu)
         self.n_ranks = 1
         self.plan, self.task, self.facts = plan, task, facts
         self.device = name_device(device)

@@ -13,12 +13,13 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1", "KERAS_BACKE
 """Set before TensorFlow is imported."""
 
 
-def open_tensorflow(device: str = "cpu", threads: int = THREADS) -> Any:
+def open_tensorflow(device: str = "cpu", threads: int = THREADS, gpu: int | None = None) -> Any:
     """The module ``tensorflow``, set up on first use in this process.
 
     Args:
         device: ``cpu`` or ``cuda``.
         threads: Threads of one operation; only the first call of a process decides.
+        gpu: Number of the only GPU that this process uses, dealt round those that there are; None for all.
 
     Raises:
         ModelError: TensorFlow is not installed, or there is no such device.
@@ -32,8 +33,12 @@ def open_tensorflow(device: str = "cpu", threads: int = THREADS) -> Any:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, enable=True)
+        found = tf.config.list_physical_devices("GPU")
+        if found and gpu is not None:
+            found = [found[gpu % len(found)]]
+            tf.config.set_visible_devices(found, "GPU")
+        for one in found:
+            tf.config.experimental.set_memory_growth(one, enable=True)
     except RuntimeError:  # it has computed already in this process: as the first call said
         pass
     tf.config.experimental.enable_op_determinism()

@@ -35,7 +35,7 @@ class SynchronousLoop(NetworkLoop):
     """
 
     def __init__(self, *args: Any, addresses: Sequence[str], rank: int, **options: Any) -> None:
-        tf = open_tensorflow(options.get("device", "cpu"), **_threads(options))
+        tf = open_tensorflow(**{name: options[name] for name in ("device", "threads", "gpu") if name in options})
         self.rank = rank
         self._strategy = _open_strategy(tf, addresses, rank)
         super().__init__(*args, **options)
@@ -70,10 +70,6 @@ class SynchronousLoop(NetworkLoop):
         if kept:
             for variable, total in zip(kept, self._sum_up([variable.value for variable in kept]), strict=True):
                 variable.assign(total / self.n_ranks)
-
-
-def _threads(options: dict[str, Any]) -> dict[str, int]:
-    return {"threads": options["threads"]} if "threads" in options else {}
 
 
 def _open_strategy(tf: Any, addresses: Sequence[str], rank: int) -> Any:
