@@ -72,7 +72,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_reference.py
 
 bench: $(VENV)/.installed-dev
-	@set -e; for script in bench/bench_*.py bench/rapid.py bench/search.py; do \
+	@set -e; for script in bench/bench_*.py bench/rapid.py bench/search.py bench/networks.py bench/staleness.py; do \
 	  if test -e "$$script"; then echo "== $$script"; $(BIN)/python "$$script"; fi; \
 	done
 

@@ -75,14 +75,16 @@ class Figure:
     Attributes:
         name: What was measured, against what.
         values: Its value in each round.
-        unit: ``x`` for a ratio, ``ms`` or ``s``.
+        unit: ``x`` for a ratio, ``ms`` or ``s``, ``score`` for a score.
         limit: Target that the median is to stay at or below; None if there is none.
+        floor: Target that the median is to stay at or above; None if there is none.
     """
 
     name: str
     values: tuple[float, ...]
     unit: str
     limit: float | None = None
+    floor: float | None = None
 
     @property
     def median(self) -> float:
@@ -92,14 +94,24 @@ class Figure:
     @property
     def verdict(self) -> str:
         """``PASS``, ``FAIL``, or nothing without a target."""
-        if self.limit is None:
+        if self.limit is None and self.floor is None:
             return ""
-        return "PASS" if self.median <= self.limit else "FAIL"
+        is_met = (self.limit is None or self.median <= self.limit) and (self.floor is None or self.median >= self.floor)
+        return "PASS" if is_met else "FAIL"
+
+    @property
+    def target(self) -> str:
+        """The targets in words, or nothing."""
+        sides = (("", self.limit), (">= ", self.floor))
+        return ", ".join(f"{sign}{target:g} {self.unit}" for sign, target in sides if target is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Its JSON line."""
         spread = {"median": self.median, "min": min(self.values), "max": max(self.values), "rounds": len(self.values)}
-        return {"figure": self.name, "unit": self.unit, **spread, "limit": self.limit, "verdict": self.verdict or None}
+        targets = {"limit": self.limit, "verdict": self.verdict or None}
+        if self.floor is not None:
+            targets["floor"] = self.floor
+        return {"figure": self.name, "unit": self.unit, **spread, **targets}
 
 
 def make_parser(text: str | None, repeat: int) -> argparse.ArgumentParser:
@@ -246,17 +258,20 @@ def report(times: Mapping[str, Sequence[float]], figures: Sequence[Figure], *, a
         print(", ".join(f"{key} {value}" for key, value in machine.items()))
         rows = [["seconds", "min", "median"]]
         rows += [[name, f"{min(v):.3f}", f"{statistics.median(v):.3f}"] for name, v in times.items()]
-        _print_table(rows)
-        _print_table([["", "median", "min", "max", "target", ""], *map(_row, figures)])
+        print_table(rows)
+        print_table([["", "median", "min", "max", "target", ""], *map(_row, figures)])
     return int(any(figure.verdict == "FAIL" for figure in figures))
 
 
 def _row(figure: Figure) -> list[str]:
-    numbers = [f"{number:.2f} {figure.unit}" for number in (figure.median, min(figure.values), max(figure.values))]
-    return [figure.name, *numbers, "" if figure.limit is None else f"{figure.limit:g} {figure.unit}", figure.verdict]
+    digits = 4 if figure.unit == "score" else 2
+    shown = (figure.median, min(figure.values), max(figure.values))
+    numbers = [f"{number:.{digits}f} {figure.unit}" for number in shown]
+    return [figure.name, *numbers, figure.target, figure.verdict]
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print cells in columns, the first one to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
