@@ -33,6 +33,8 @@ from tests.trainers.toy_replica import ToyReplica, make_centre, make_plan, make_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.cluster  # sockets and processes of their own
+
 ASYNCHRONOUS = ["downpour", "adag", "adag_staleness", "dynsgd", "aeasgd", "eamsgd", "ensemble"]
 SYNCHRONOUS = ["easgd", "averaging"]
 

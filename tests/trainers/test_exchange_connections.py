@@ -33,6 +33,8 @@ from tests.trainers.toy_replica import ToyReplica, make_centre
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+pytestmark = pytest.mark.cluster  # sockets and processes of their own
+
 
 @pytest.fixture
 def downpour() -> Iterator[Serving]:

@@ -27,6 +27,8 @@ from tests.trainers.toy_replica import make_weights
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.cluster  # sockets and processes of their own
+
 
 @pytest.fixture
 def downpour() -> Iterator[Serving]:

@@ -27,6 +27,8 @@ from tests.trainers import asking_process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.cluster  # sockets and processes of their own
+
 HERE = "tests.trainers.child_functions"
 SOON = 3.0
 """Seconds within which processes must be gone."""
