@@ -134,7 +134,7 @@ def warm_up() -> None:
     """Import what is measured, before the time runs."""
     import rapidml.trainers.centre_client  # noqa: F401
 
-    time.sleep(0.3)  # so that each process takes one
+    time.sleep(0.3)  # a pool tells nobody which process took a task: this one is busy, so the next takes the other
 
 
 def measure_copies(clients: int, n_values: int, seconds: float) -> float:

@@ -148,7 +148,7 @@ def load_replicas(jobs: Mapping[int, ReplicaJob]) -> LoadedReplicas:
             loaded.start(number)
         for number in jobs:
             loaded.await_facts(number)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: no process may outlive a load that failed
         loaded.close()
         raise
     return loaded

@@ -166,7 +166,7 @@ class CentreClient:
             if answer is None:
                 raise ConnectionResetError("the centre closed the connection")
             _check(answer)
-        except BaseException:
+        except BaseException:  # whatever it was, the socket is nobody's then
             connection.close()
             raise
         self._line = line

@@ -136,7 +136,7 @@ class Helper:
             with self._asking:
                 self._ask(child, (theirs.fileno(), out, errors.fileno()))
             child.send((function, tuple(arguments)))
-        except BaseException:
+        except BaseException:  # whatever it was, nobody knows of the child then
             if not child.pid:
                 child.note_end(None)
             child.close()

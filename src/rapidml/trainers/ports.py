@@ -20,7 +20,7 @@ def reserve_port(host: str) -> tuple[socket.socket, int]:
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         held.bind((host, 0))
-    except BaseException:
+    except BaseException:  # whatever it was, the socket is nobody's then
         held.close()
         raise
     return held, held.getsockname()[1]
