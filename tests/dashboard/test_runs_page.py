@@ -176,6 +176,18 @@ def test_what_is_being_written_is_not_overwritten(source: Told) -> None:
     assert page.marks.tags.value == "half a wo"
 
 
+def test_what_is_written_before_the_next_look_is_for_the_run_chosen_last(source: Told) -> None:
+    page = make_page(source)
+    page.table.selected = ["0:first-id"]
+    page.marks.tags.value = "paper"
+    tick(page)
+    assert page.marks.tags.value == "paper"
+    page.table.selected = ["0:second-id"]
+    assert page.marks.tags.value == source.rows[0].tags
+    page.marks.button.clicks += 1
+    assert [key for key, _, _ in source.marked] == ["0:second-id"]
+
+
 def test_read_only_means_no_tags(source: Told) -> None:
     page = make_page(source, read_only=True)
     assert page.marks.tags.disabled

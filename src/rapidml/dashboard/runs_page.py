@@ -155,9 +155,9 @@ class RunsPage:
 
     def _find_changed(self) -> list[str] | None:
         """Chosen runs if these, or their states, are others than those shown; None if all is as before."""
+        self._show_marks()
         known = {row.key: row for row in self.rows}
         keys = list(self.table.selected)
-        self.marks.show(known.get(keys[0]) if len(keys) == 1 else None)
         rows = {key: known.get(key) for key in keys}
         state = tuple(
             (key, *(() if row is None else (row.state, row.seconds, row.is_searched))) for key, row in rows.items()
@@ -183,7 +183,13 @@ class RunsPage:
     def _choose(self, _event: Any) -> None:
         if not self._is_silent:
             self._is_chosen = True
+            self._show_marks()  # not after the next look: what is written meanwhile is for the run chosen now
             self._hurry()
+
+    def _show_marks(self) -> None:
+        """Tags and note are those of the chosen run, if it is one."""
+        keys = self.table.selected
+        self.marks.show(next((row for row in self.rows if keys == [row.key]), None))
 
     def _change_filter(self, event: Any) -> None:
         self._filter = event.new.strip() or None
