@@ -288,6 +288,17 @@ def test_time_ends_proposals_and_the_next_run_goes_on(recipe: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_models_that_are_only_as_good_as_the_best_so_far_are_not_kept(tmp_path: Path) -> None:
+    write_csv(tmp_path / "events.csv", make_events(300))
+    entry = "{type: sklearn.naive_bayes.GaussianNB, params: {var_smoothing: {log: [1e-15, 1e-14], points: 160}}}"
+    recipe = write(tmp_path / "recipe.yaml", HEAD + f"models: {{bayes: {entry}}}\nsearch: {{method: grid}}\n")
+    result = run(recipe, tmp_path / "store")
+    assert len({row["mean"] for row in table_of(tmp_path / "store", result, "bayes")}) == 1
+    kept = list((tmp_path / "store" / "objects" / "models").glob("*/*/model.skops"))
+    assert 1 <= len(kept) < 160 * N_FOLDS / 2
+
+
+@pytest.mark.slow
 def test_forbidden_combinations_are_no_candidates(recipe: Path, tmp_path: Path) -> None:
     result = run(recipe, tmp_path / "store", "search={method: grid, forbid: [max_depth == 3 and n_estimators > 2]}")
     values = [tuple(row["values"].values()) for row in table_of(tmp_path / "store", result)]

@@ -71,7 +71,7 @@ class CandidateJob:
         balance: Whether classes are balanced.
         threads: Threads of the fit.
         topic: Topic of progress events.
-        floor: Keep the model if it scores at least this; None to keep it.
+        floor: Keep the model if it scores better than this; None to keep it.
         keep_predictions: Store the predictions.
         greater_is_better: Direction of the first metric.
         seconds: Limit of the fit; None for none.
@@ -294,7 +294,7 @@ def _keep(
     reached = [-math.inf if value is None else sign * value for value in values]
     best = max(range(len(reached)), key=reached.__getitem__)
     outcomes = []
-    if job.floor is None or reached[best] >= sign * job.floor:
+    if job.floor is None or reached[best] > sign * job.floor:
         outcomes.append(_store_model(rows, job, job.wants[best], model, objects, seconds))
     elif not job.keep_predictions:
         return []

@@ -137,7 +137,7 @@ class Lane:
         return {g.family for g in self.queue if g.spec.iterations is not None and g.spec.rounds is not None}
 
     def floor(self, part: str) -> float | None:
-        """Score on a part that a fit must reach for its model to be kept: that of the best candidate so far."""
+        """Score on a part that a fit must exceed for its model to be kept: that of the best candidate so far."""
         best = self.search.best
         if best is None:
             return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rapidml.recipe.values import parse_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from rapidml.evaluate.scores import Score
     from rapidml.planning.candidates import Candidate
@@ -46,19 +47,23 @@ def write_tables(
         running: Model and number of the candidates of which a fit runs now.
         scores: Scores with replicas by model and number, once there are some.
     """
-    models = {
-        search.name: {
-            "method": search.search.method,
-            "metric": search.metric.name,
-            "greater_is_better": search.metric.greater_is_better,
-            "ranges": list_ranges_of(search),
-            "rows": _list_rows(search, run, running, (scores or {}).get(search.name, {})),
-        }
-        for search in searches
-    }
     path = store.runs.folder(run) / TABLES
     beside = path.with_suffix(".new")
-    beside.write_text(json.dumps({"models": models}, separators=(",", ":")), encoding="utf-8")
+    with beside.open("w", encoding="utf-8") as file:  # row by row: a search may have many thousands
+        for place, search in enumerate(searches):
+            head = {
+                "method": search.search.method,
+                "metric": search.metric.name,
+                "greater_is_better": search.metric.greater_is_better,
+                "ranges": list_ranges_of(search),
+            }
+            file.write(
+                (", " if place else '{"models": {') + f'{json.dumps(search.name)}: {json.dumps(head)[:-1]}, "rows": ['
+            )
+            for number, row in enumerate(_make_rows(search, run, running, (scores or {}).get(search.name, {}))):
+                file.write((",\n" if number else "") + json.dumps(row, separators=(",", ":")))
+            file.write("]}")
+        file.write("}}" if searches else '{"models": {}}')
     beside.replace(path)
 
 
@@ -69,13 +74,12 @@ def list_ranges_of(search: ModelSearch) -> list[dict[str, Any]]:
     ]
 
 
-def _list_rows(
+def _make_rows(
     search: ModelSearch, run: str, running: Collection[tuple[str, int]], scores: Mapping[int, Score]
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     tied = set(find_tied(search, scores))
-    return [
-        _make_row(search, one, run, (search.name, one.number) in running, scores, tied) for one in search.candidates
-    ]
+    for one in search.candidates:
+        yield _make_row(search, one, run, (search.name, one.number) in running, scores, tied)
 
 
 def _make_row(
@@ -227,20 +231,25 @@ def describe_search(search: ModelSearch, run: str, scores: Mapping[int, Score]) 
         run: Run id.
         scores: Scores with replicas of the best candidates, by number.
     """
-    rows = _list_rows(search, run, (), scores)
-    scored = [row for row in rows if row["state"] == "done"]
     tied = find_tied(search, scores)
     best = search.best
-    costs = {row["number"]: row["seconds"] for row in rows}
+    states: Counter[str] = Counter()
+    costs: dict[int, float] = {}
+    from_other_runs = 0
+    for row in _make_rows(search, run, (), scores):
+        states[row["state"]] += 1
+        from_other_runs += row["from"] is not None
+        if row["number"] in tied:
+            costs[row["number"]] = row["seconds"]
     return {
         "method": search.search.method,
         "metric": search.metric.name,
         "greater_is_better": search.metric.greater_is_better,
-        "candidates": len(scored),
-        "failed": sum(row["state"] == "failed" for row in rows),
+        "candidates": states["done"],
+        "failed": states["failed"],
         "pruned": len(search.pruned),
-        "unfinished": _count_unfinished(search, rows),
-        "from_other_runs": sum(row["from"] is not None for row in rows),
+        "unfinished": states["waiting"] + states["running"] + search.count_coming(),
+        "from_other_runs": from_other_runs,
         "fits": search.trained,
         "stored": sum(len(one.steps) for one in search.candidates) - _count_new(search, run),
         "collapsed": search.collapsed,
@@ -253,10 +262,6 @@ def describe_search(search: ModelSearch, run: str, scores: Mapping[int, Score]) 
         "cheapest": min(tied, key=lambda number: (costs[number], number), default=None),
         "edges": [] if best is None else _list_edges(search, best),
     }
-
-
-def _count_unfinished(search: ModelSearch, rows: Sequence[Mapping[str, Any]]) -> int:
-    return sum(row["state"] in ("waiting", "running") for row in rows) + search.count_coming()
 
 
 def _count_new(search: ModelSearch, run: str) -> int:

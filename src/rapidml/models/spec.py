@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rapidml.recipe.schema import ModelEntry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """What of a model's entry decides its fits.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rapidml.models.fitting import ModelSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScoreStep:
     """One fit of a candidate, to be scored on the rows that it was not trained on.
 
@@ -34,7 +34,7 @@ class ScoreStep:
     repetition: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One point of a model's ranges.
 
@@ -51,7 +51,7 @@ class Candidate:
     steps: tuple[ScoreStep, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scored:
     """What is known of a step.
 

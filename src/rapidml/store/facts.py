@@ -213,7 +213,7 @@ class FactWriter:
             raise StoreError(f"{self.path} cannot be written: {self._error.strerror}") from self._error
 
 
-def read_lines(path: Path, start: int = 0, limit: int = 8 << 20) -> tuple[list[tuple[int, bytes]], int]:
+def read_lines(path: Path, start: int = 0, limit: int = 1 << 20) -> tuple[list[tuple[int, bytes]], int]:
     """Whole lines of a file that may be growing; a torn last line is not one.
 
     Args:

@@ -133,7 +133,8 @@ class Runs:
     def update(self, run: str, changes: Mapping[str, Any]) -> None:
         """Replace fields of ``run.json``; for the driver of the run only."""
         content = self.load(run)
-        write_file(self.folder(run) / "run.json", json.dumps({**content, **changes}, indent=1))
+        lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in {**content, **changes}.items()]
+        write_file(self.folder(run) / "run.json", "{\n" + ",\n".join(lines) + "\n}")  # many keys: no indent in fields
 
     def set_state(self, run: str, state: str, *, seconds: float | None = None) -> None:
         """Note how a run stands: ``running``, ``finished``, ``failed`` or ``interrupted``."""
