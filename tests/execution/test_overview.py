@@ -171,6 +171,8 @@ def test_progress_follows_events() -> None:
     assert (follow(begun).done, follow(begun).total, follow(begun).started) == (1, 4, 15.0)
     fits = [*begun, fit("step_started", "bdt, fold 0"), fit("progress", "bdt, fold 0", done=1200, total=4000)]
     assert follow(fits).stage == "bdt, fold 0: 1,200 of 4,000 rounds"
+    epochs = fit("progress", "net, fold 0", done=2, total=20, unit="epoch")
+    assert follow([*begun, epochs]).stage == "net, fold 0: 2 of 20 epochs"
     ended = [*fits, *(fit(kind, f"bdt, fold {i}") for i, kind in enumerate(("step_finished", "step_failed")))]
     assert (follow(ended).done, follow(ended).stage) == (3, "fitting")
     scores = [

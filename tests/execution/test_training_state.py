@@ -46,23 +46,13 @@ def test_a_training_with_a_centre_is_followed(driven: Driven) -> None:
     driven.tell(make_progress("adag", 2))
     (going,) = driven.look().models["adag"]
     assert (going.done, going.total, going.told["exchanges"], going.told["late_staleness"]) == (2, 4, 20, 3)
-    assert going.told["history"] == {"round": [1, 2], "watch": [1.8, 0.9]}
+    assert going.told["history"] == {"round": [1, 2], "train": [2.0, 1.0], "watch": [1.8, 0.9]}
     assert list(going.curves["replicas"]) == ["0", "1"]
     driven.tell(make_event("step_finished", "adag", seconds=2.0))
     driven.store_fact(make_fact("adag"))
     (ended,) = driven.look().models["adag"]
     assert (ended.state, ended.done, ended.told["best_epoch"]) == ("finished", 4, 3)
     assert ended.told["history"]["train"] == [2.0, 1.0, 2 / 3, 0.5]
-
-
-def test_epochs_of_a_curve_with_fewer_points_are_known(driven: Driven) -> None:
-    event = make_progress("adag", 4)
-    curve = event.data["training"]["curves"]["centre"]["watch"]
-    kept = {name: curve[name][1::2] for name in ("seconds", "samples", "loss")}
-    event.data["training"]["curves"]["centre"]["watch"] = {**kept, "stride": 2, "last": 2}
-    driven.tell(make_event("step_started", "adag"), event)
-    (going,) = driven.look().models["adag"]
-    assert going.told["history"]["round"] == [2, 4]
 
 
 def test_losses_of_one_process_are_collected_epoch_by_epoch(driven: Driven) -> None:

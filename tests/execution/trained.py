@@ -99,7 +99,9 @@ def make_event(kind: Any, model: str, **data: Any) -> Event:
 def make_progress(model: str, epochs: int, total: int = 4) -> Event:
     """News of a fit with a centre, or without one."""
     if model == "adag":
-        return make_event("progress", model, done=epochs, total=total, scores={}, training=make_report(epochs))
+        history = make_fact(model, epochs=epochs).payload["history"]
+        told = {"unit": "epoch", "scores": {}, "training": make_report(epochs), "history": history}
+        return make_event("progress", model, done=epochs, total=total, **told)
     return make_event("progress", model, done=epochs, total=total, scores={"train": 2 / epochs})
 
 

@@ -217,7 +217,7 @@ def _train(request: RowsRequest, job: CandidateJob, held: Held, objects: Objects
             found = load_stored_model(objects, job.start.key)
             start = None if found is None else found.fitted
     task = request.profile.task
-    report = make_reporter(job.key, job.title, job.topic)
+    report = make_reporter(job.key, job.title, job.topic, job.spec.unit)
     return train_held(job.spec, held, task, seed=job.seed, threads=job.threads, start=start, report=report)
 
 

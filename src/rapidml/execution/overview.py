@@ -302,7 +302,8 @@ class _Watcher:
         if event.kind == "progress" and event.data["done"] >= event.data["total"]:
             self.working.pop(event.key, None)
         elif event.kind == "progress":
-            self.working[event.key] = f"{event.name}: {event.data['done']:,} of {event.data['total']:,} rounds"
+            rounds = f"{event.data['done']:,} of {event.data['total']:,} {event.data.get('unit', 'round')}s"
+            self.working[event.key] = f"{event.name}: {rounds}"
         elif event.kind == "step_started":
             self.working.setdefault(event.key, event.name)
         else:

@@ -210,8 +210,8 @@ def _wrap(wanted: ReplicaJob, facts: ReplicaFacts, model: NetworkModel) -> Train
 
 def _train_ranks(loaded: LoadedReplicas) -> NetworkModel | None:
     """Ranks that take every step together: without one of them nothing goes on."""
-    step = next(iter(loaded.jobs.values())).job.step
-    report = make_reporter(step.key, step.title, next(iter(loaded.jobs.values())).job.topic)
+    job = next(iter(loaded.jobs.values())).job
+    report = make_reporter(job.step.key, job.step.title, job.topic, job.step.spec.unit)
     open_children = dict(loaded.children)
     started, epochs = time.perf_counter(), 0
     while open_children:

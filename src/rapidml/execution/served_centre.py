@@ -136,7 +136,8 @@ class ServedCentre:
         self._reported = time.monotonic()
         job, report = self.wanted.job, self.server.report()
         scores = {name: curve["loss"][-1] for name, curve in report["curves"]["centre"].items() if curve["loss"]}
-        data = {"done": report["epochs"], "total": self.plan.epochs, "scores": scores, "training": thin(report)}
+        data = {"done": report["epochs"], "total": self.plan.epochs, "unit": job.step.spec.unit, "scores": scores}
+        data |= {"training": thin(report), "history": self.server.history()}
         event = Event("progress", "fit", job.step.key, job.step.title, data)
         self._worker.log_event(job.topic, event.to_json())
 

@@ -126,7 +126,8 @@ def _make_train(request: RowsRequest, job: FitJob, loaded: LoadedShares) -> Call
     step = job.step
     assert request.profile is not None
     task = request.profile.task
-    report, keep = make_reporter(step.key, step.title, job.topic), keep_checkpoints(request.store, step.key)
+    report = make_reporter(step.key, step.title, job.topic, step.spec.unit)
+    keep = keep_checkpoints(request.store, step.key)
 
     def train(rank: int) -> TrainedModel:
         agree(0 if loaded.start is None else loaded.start.rounds or 0)

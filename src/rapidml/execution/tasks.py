@@ -273,7 +273,7 @@ def _train(rows: Rows, job: FitJob, objects: Objects) -> TrainedModel:
         seed=step.seed,
         threads=job.threads,
         start=find_start(job, rows.request, objects, find_kept(store, step.key)),
-        report=make_reporter(step.key, step.title, job.topic),
+        report=make_reporter(step.key, step.title, job.topic, step.spec.unit),
         keep=keep_checkpoints(store, step.key),
     )
 
@@ -297,8 +297,15 @@ def find_start(job: FitJob, request: RowsRequest, objects: Objects, checkpoint: 
     return None if start is None else start.fitted
 
 
-def make_reporter(key: str, title: str, topic: str) -> Callable[[int, int, dict[str, float]], None]:
-    """Progress to Dask's event log, at most twice a second. Made in the task's own thread, called in any."""
+def make_reporter(key: str, title: str, topic: str, unit: str) -> Callable[[int, int, dict[str, float]], None]:
+    """Progress to Dask's event log, at most twice a second. Made in the task's own thread, called in any.
+
+    Args:
+        key: Key of the fit.
+        title: What a person calls it.
+        topic: Topic of the events.
+        unit: What a round of it is called; see ``ModelSpec.unit``.
+    """
     from distributed import get_worker
 
     worker = get_worker()
@@ -309,7 +316,8 @@ def make_reporter(key: str, title: str, topic: str) -> Callable[[int, int, dict[
         now = time.monotonic()
         if now - last >= 0.5:
             last = now
-            event = Event("progress", "fit", key, title, {"done": done, "total": total, "scores": scores})
+            data = {"done": done, "total": total, "unit": unit, "scores": scores}
+            event = Event("progress", "fit", key, title, data)
             worker.log_event(topic, event.to_json())
 
     return report

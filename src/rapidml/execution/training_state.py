@@ -201,7 +201,7 @@ def _read_progress(data: Mapping[str, Any], known: Training) -> Training:
         return replace(known, state="running", done=done, total=total, told={**known.told, "history": history})
     curves = report["curves"]
     head = {"trainer": report["trainer"], "replicas": report["replicas"]}
-    told = {**head, **add_up([report]), "epochs": done, "best_epoch": None, "history": _read_history(curves)}
+    told = {**head, **add_up([report]), "epochs": done, "best_epoch": None, "history": data["history"]}
     return replace(known, state="running", done=done, total=total, told=told, curves=curves)
 
 
@@ -213,14 +213,3 @@ def _add_losses(history: Mapping[str, Any], epoch: int, scores: Mapping[str, flo
         name: [(history.get(name) or [])[at] for at in known if at < len(history.get(name) or [])] for name in names
     }
     return {name: [*values, epoch if name == "round" else scores.get(name)] for name, values in found.items()}
-
-
-def _read_history(curves: Mapping[str, Any]) -> dict[str, Any]:
-    """Losses of the centre by epoch: it is looked at once in each, after as many samples as the epochs before had."""
-    found: dict[str, Any] = {}
-    for name, curve in curves.get("centre", {}).items():
-        if curve["samples"]:
-            of_one = curve["samples"][0] / curve.get("stride", 1)
-            found["round"] = [round(samples / of_one) for samples in curve["samples"]]
-            found[name] = list(curve["loss"])
-    return found

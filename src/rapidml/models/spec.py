@@ -53,6 +53,11 @@ class ModelSpec:
         return self.shards if plan is None else plan.replicas
 
     @property
+    def unit(self) -> str:
+        """What a round is called: ``epoch`` of networks, else ``round``."""
+        return "epoch" if self.iterations == "epochs" else "round"
+
+    @property
     def is_spread(self) -> bool:
         """Whether a fit takes processes of its own on all workers together."""
         return self.shards > 1 or self.trainer is not None

@@ -131,6 +131,11 @@ class Server:
         with self._lock:
             return self._centre.report()
 
+    def history(self) -> dict[str, list[Any]]:
+        """Losses of the finished epochs; see ``Centre.history``."""
+        with self._lock:
+            return self._centre.history
+
     def snapshot(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """The state of the centre; see ``Centre.snapshot``."""
         with self._lock:
