@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 from rapidml.errors import ExtraNotInstalled
-from rapidml.search.proposing import N_RANDOM, REDUCTION, Known, Proposer, list_rungs, require_optuna
+from rapidml.search.proposing import N_RANDOM, REDUCTION, Known, Proposer, Rung, list_rungs, require_optuna
 from rapidml.search.space import Space, identify
 from tests.search.written import make_space, name_values
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NAN = float("nan")
+
+
+RUNGS = list_rungs(90, 3)
 
 
 def make_mixed() -> Space:
@@ -124,8 +127,8 @@ def test_known_candidates_outside_the_space_inform_nothing() -> None:
     known = [Known(values, 1.0) for values in outside * 10]
     found = search(space, lambda v: v["params.a"], N_RANDOM, seed=2, known=known)
     assert [values for values, _ in found] == space.list_draws(2, N_RANDOM)
-    proposer = Proposer(space, seed=2, greater_is_better=True, rounds=9, known=[Known(outside[0], None)])
-    assert not proposer.report(0, 3, NAN)
+    proposer = Proposer(space, seed=2, greater_is_better=True, rungs=RUNGS, known=[Known(outside[0], None)])
+    assert not proposer.report(0, RUNGS[0], NAN)
     proposer.tell(0, 1.0)
     with pytest.raises(KeyError):
         proposer.tell(0, 1.0)
@@ -152,9 +155,9 @@ def test_a_known_candidate_without_score_may_be_told_of_later() -> None:
     space = make_mixed()
     values = space.list_draws(0, 2)
     proposer = Proposer(
-        space, seed=0, greater_is_better=True, rounds=90, known=[Known(values[0], 0.5), Known(values[1], None)]
+        space, seed=0, greater_is_better=True, rungs=RUNGS, known=[Known(values[0], 0.5), Known(values[1], None)]
     )
-    assert proposer.report(1, 30, 0.4) in {True, False}
+    assert proposer.report(1, RUNGS[0], 0.4) in {True, False}
     proposer.tell(1, 0.6)
     with pytest.raises(KeyError):
         proposer.tell(1, 0.6)
@@ -166,22 +169,16 @@ def test_a_known_candidate_without_score_may_be_told_of_later() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rounds", "options", "rungs"),
+    ("rounds", "folds", "rungs"),
     [
-        (90, {}, (30, 90)),
-        (100, {}, (34, 100)),
-        (8, {}, (3, 8)),
-        (100, {"looks": 3}, (4, 12, 36, 100)),
-        (81, {"looks": 3}, (3, 9, 27, 81)),
-        (100, {"least": 20, "looks": 2}, (20, 60, 100)),
-        (10, {"least": 10}, (10,)),
-        (1, {}, (1,)),
+        (90, 3, ((30, 1), (90, 1), (90, 3))),
+        (100, 5, ((34, 1), (100, 1), (100, 5))),
+        (8, 1, ((3, 1), (8, 1))),
+        (1, 1, ((1, 1),)),
     ],
 )
-def test_rungs(rounds: int, options: dict[str, Any], rungs: tuple[int, ...]) -> None:
-    assert list_rungs(rounds, **options) == rungs
-    proposer = Proposer(make_mixed(), seed=0, greater_is_better=True, rounds=rounds, **options)
-    assert proposer.rungs == rungs
+def test_rungs(rounds: int, folds: int, rungs: tuple[tuple[int, int], ...]) -> None:
+    assert list_rungs(rounds, folds) == rungs
 
 
 def is_stopped(score: float, before: list[float], *, greater_is_better: bool) -> bool:
@@ -192,13 +189,13 @@ def is_stopped(score: float, before: list[float], *, greater_is_better: bool) ->
 
 
 def climb(
-    proposer: Proposer, number: int, scores: list[float], levels: dict[int, list[float]], *, greater_is_better: bool
+    proposer: Proposer, number: int, scores: list[float], levels: dict[Rung, list[float]], *, greater_is_better: bool
 ) -> Known:
     """Let one candidate climb until it is stopped, by the proposer and by the rule at once."""
-    reached: dict[int, float] = {}
-    for rung, score in zip(proposer.rungs, scores, strict=True):
+    reached: dict[Rung, float] = {}
+    for rung, score in zip(RUNGS, scores, strict=True):
         reached[rung] = score
-        expected = rung < proposer.rungs[-1] and is_stopped(score, levels[rung], greater_is_better=greater_is_better)
+        expected = rung != RUNGS[-1] and is_stopped(score, levels[rung], greater_is_better=greater_is_better)
         levels[rung].append(score)
         assert proposer.report(number, rung, score) == expected
         if expected:
@@ -212,9 +209,9 @@ def climb(
 def test_who_is_behind_at_a_rung_is_stopped_also_after_a_new_start(greater_is_better: bool) -> None:
     rolls = random.Random(4)
     space = make_space(a="{between: [0.0, 1.0]}")
-    options: dict[str, Any] = {"seed": 1, "greater_is_better": greater_is_better, "rounds": 100, "looks": 3}
+    options: dict[str, Any] = {"seed": 1, "greater_is_better": greater_is_better, "rungs": RUNGS}
     proposer = Proposer(space, **options)
-    levels: dict[int, list[float]] = {rung: [] for rung in proposer.rungs}
+    levels: dict[Rung, list[float]] = {rung: [] for rung in RUNGS}
     known: list[Known] = []
     for count in range(60):
         if count == 30:
@@ -223,34 +220,33 @@ def test_who_is_behind_at_a_rung_is_stopped_also_after_a_new_start(greater_is_be
         assert asked is not None
         number, values = asked
         assert number == count
-        scores = [rolls.random() for _ in proposer.rungs]
+        scores = [rolls.random() for _ in RUNGS]
         end = climb(proposer, number, scores, levels, greater_is_better=greater_is_better)
         known.append(Known(values, end.score, end.rungs, end.pruned))
     assert {one.pruned for one in known} == {True, False}
 
 
 def test_a_score_that_is_no_number_stops() -> None:
-    proposer = Proposer(make_mixed(), seed=0, greater_is_better=True, rounds=90)
+    proposer = Proposer(make_mixed(), seed=0, greater_is_better=True, rungs=RUNGS)
     asked = proposer.ask()
     assert asked is not None
-    assert proposer.report(asked[0], 30, NAN)
+    assert proposer.report(asked[0], RUNGS[0], NAN)
     proposer.tell(asked[0], None, pruned=True)
 
 
 def test_reports_are_due_at_rungs_only() -> None:
-    proposer = Proposer(make_mixed(), seed=0, greater_is_better=True, rounds=90)
+    proposer = Proposer(make_mixed(), seed=0, greater_is_better=True, rungs=RUNGS)
     asked = proposer.ask()
     assert asked is not None
-    with pytest.raises(ValueError, match=r"31 rounds are no rung; the rungs are \(30, 90\)"):
-        proposer.report(asked[0], 31, 0.5)
+    with pytest.raises(ValueError, match=r"Rung\(rounds=31, folds=1\) is no rung; the rungs are "):
+        proposer.report(asked[0], Rung(31, 1), 0.5)
     with pytest.raises(KeyError):
-        proposer.report(7, 30, 0.5)
+        proposer.report(7, RUNGS[0], 0.5)
 
 
 def test_candidates_that_are_stopped_by_a_race_inform_the_rest() -> None:
     space = make_mixed()
     proposer = Proposer(space, seed=0, greater_is_better=True)
-    assert proposer.rungs == ()
     scores = []
     for _ in range(50):
         asked = proposer.ask()
@@ -263,7 +259,7 @@ def test_candidates_that_are_stopped_by_a_race_inform_the_rest() -> None:
 
 def test_optuna_says_nothing_and_keeps_its_level(capfd: pytest.CaptureFixture[str]) -> None:
     before = optuna.logging.get_verbosity()
-    search(make_mixed(), score_mixed, 15, rounds=90)
+    search(make_mixed(), score_mixed, 15, rungs=RUNGS)
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == before
 
@@ -273,10 +269,10 @@ def test_a_thousand_known_candidates_are_taken_in_at_once() -> None:
     rolls = random.Random(1)
     known = []
     for values in space.list_draws(1, 1000):
-        rungs = {34: rolls.random()}
-        known.append(Known(values, rungs[34], rungs, pruned=True))
+        rungs = {RUNGS[0]: rolls.random()}
+        known.append(Known(values, rungs[RUNGS[0]], rungs, pruned=True))
     start = time.perf_counter()
-    proposer = Proposer(space, seed=0, greater_is_better=True, rounds=100, known=known)
+    proposer = Proposer(space, seed=0, greater_is_better=True, rungs=RUNGS, known=known)
     assert time.perf_counter() - start < 2
     asked = proposer.ask()
     assert asked is not None
@@ -290,4 +286,4 @@ def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ExtraNotInstalled, match=expected):
         require_optuna("tpe")
     with pytest.raises(ExtraNotInstalled, match=r"search\.method: hyperband needs"):
-        Proposer(make_mixed(), seed=0, greater_is_better=True, rounds=10)
+        Proposer(make_mixed(), seed=0, greater_is_better=True, rungs=RUNGS)

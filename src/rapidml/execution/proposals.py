@@ -12,7 +12,7 @@ from rapidml.search.space import identify
 if TYPE_CHECKING:
     from rapidml.models.fitting import ModelSpec
     from rapidml.planning.candidates import Candidate, ScoreStep
-    from rapidml.search.proposing import Known
+    from rapidml.search.proposing import Known, Rung
 
 
 class Proposals(Lane):
@@ -26,12 +26,12 @@ class Proposals(Lane):
         self._waiting: dict[int, int] = {}
         self._is_over = False
         rounds = self._find_largest()
-        self._rungs = () if rounds is None else list_rungs(rounds)
+        self._rungs = () if rounds is None else list_rungs(rounds, len(search.parts))
         self.proposer = Proposer(
             search.space,
             seed=search.resolved.recipe.seed,
             greater_is_better=search.metric.greater_is_better,
-            rounds=rounds,
+            rungs=self._rungs,
             known=[self._describe(candidate) for candidate in search.candidates],
         )
         self._unfinished = deque(one for one in search.candidates if search.list_open(one))
@@ -47,12 +47,19 @@ class Proposals(Lane):
         from rapidml.search.proposing import Known
 
         is_pruned = candidate.number in self.search.pruned
-        rungs = {rung: mean for rung in self._rungs[:-1] if (mean := self._mean_at(candidate, rung)) is not None}
+        rungs = {
+            rung: mean
+            for rung in self._rungs[:-1]
+            if (mean := self.search.mean_of(self._steps_at(candidate, rung)[0])) is not None
+        }
         score = rungs[max(rungs)] if is_pruned and rungs else self.search.mean(candidate)
         return Known(candidate.values, score, rungs if is_pruned or score is not None else {}, is_pruned)
 
-    def _mean_at(self, candidate: Candidate, rounds: int) -> float | None:
-        return self.search.mean_of(self.search.rungs_of(candidate, rounds))
+    def _steps_at(self, candidate: Candidate, rung: Rung) -> tuple[tuple[ScoreStep, ...], ModelSpec]:
+        """The fits of a candidate at a rung."""
+        if rung.rounds == self._rungs[-1].rounds:
+            return candidate.steps[: rung.folds], candidate.spec
+        return self.search.rungs_of(candidate, rung.rounds)[: rung.folds], shorten(candidate.spec, rung.rounds)
 
     def refill(self, wanted: int, *, is_late: bool) -> None:
         """Ask for candidates while the queue is shorter than what could begin."""
@@ -92,16 +99,14 @@ class Proposals(Lane):
 
     def _steps(self, candidate: Candidate) -> tuple[tuple[ScoreStep, ...], ModelSpec]:
         done = self._rungs_done.get(candidate.number, 0)
-        if done >= len(self._rungs) - 1:
-            return candidate.steps, candidate.spec
-        return self.search.rungs_of(candidate, self._rungs[done]), shorten(candidate.spec, self._rungs[done])
+        return self._steps_at(candidate, self._rungs[done]) if self._rungs else (candidate.steps, candidate.spec)
 
     def _look(self, candidate: Candidate, steps: tuple[ScoreStep, ...]) -> bool:
         """Tell the sampler how a candidate does; whether it has ended."""
         mean, done = self.search.mean_of(steps), self._rungs_done.get(candidate.number, 0)
         if mean is not None and done < len(self._rungs) - 1:
             spent = sum(self.search.known[step.key].seconds for step in steps)
-            reached = {"rounds": self._rungs[done], "mean": mean, "seconds": round(spent, 4)}
+            reached = {"rounds": self._rungs[done].rounds, "mean": mean, "seconds": round(spent, 4)}
             self.search.reached[candidate.number] = reached
         if mean is None or done >= len(self._rungs) - 1:
             self.proposer.tell(candidate.number, mean)
