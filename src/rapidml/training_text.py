@@ -100,9 +100,18 @@ def _numbers_lines(fit: Mapping[str, Any], width: int | None) -> list[str]:
         pieces.append(f"mean staleness {fit['mean_staleness']:.2f}, 95% at most {fit['late_staleness']}")
     lines = wrap(f"  {', '.join(pieces)}", width, "    ")
     if fit["lost"]:
-        lost = f"  replicas were lost {count_text(fit['lost'], 'time')}; the others went on with their rows"
-        lines += wrap(lost, width, "    ")
+        lines += wrap(f"  {lost_text(fit)}", width, "    ")
     return lines
+
+
+def lost_text(told: Mapping[str, Any]) -> str:
+    """That replicas were lost, and what then happened."""
+    what = (
+        "all began again from the last epoch"
+        if told["trainer"] == "multiworker"
+        else "the others went on with their rows"
+    )
+    return f"replicas were lost {count_text(told['lost'], 'time')}; {what}"
 
 
 def choose_epochs(epochs: Sequence[int], best: int | None = None) -> list[int]:

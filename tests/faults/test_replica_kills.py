@@ -103,7 +103,7 @@ def test_a_lost_replica_of_multiworker(tmp_path: Path) -> None:
     process = start(make_recipe(tmp_path, TOGETHER), store)
     run_until(process, lambda: count_epochs(store) >= 2)
     list_replicas(process)[1].kill()
-    describe(finish(process))
+    assert describe(finish(process))["training"]["lost"] == 1
     (note,) = [event["name"] for event in read_events(store, "note") if "goes on" in event["name"]]
     assert note.startswith("net, final fit: ")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rapidml.dashboard.numbers import number_text, seconds_cell
 from rapidml.dashboard.record_table import column
 from rapidml.layout import bytes_text, count_text, seconds_text
-from rapidml.training_text import ONE_PROCESS, rate_text
+from rapidml.training_text import ONE_PROCESS, lost_text, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ COLUMNS = (
     column("samples", "Samples/s", align="right nowrap", title="Rows trained on in a second, by all replicas together"),
     column("exchanges", "Exchanges", align="right", title="Of replicas with the centre, and what they sent each other"),
     column("staleness", "Staleness", align="nowrap", title=_LATE),
-    column("lost", "Lost", align="right", title="Times that a replica was lost; the others go on with its rows"),
+    column("lost", "Lost", align="right", title="Times that a replica was lost"),
 )
 """Columns of the table of trainings."""
 
@@ -144,7 +144,7 @@ def describe_training(fit: Training) -> str:
     if told.get("exchanges"):
         pieces.append(f"{rate_text(told['exchanges_per_second'])} exchanges/s")
     if told.get("lost"):
-        pieces.append(f"replicas were lost {count_text(told['lost'], 'time')}, the others went on with their rows")
+        pieces.append(lost_text(told))
     return f"{fit.model}, {fit.title}: {', '.join(pieces)}"
 
 

@@ -194,7 +194,8 @@ def train_together(loaded: LoadedReplicas, told: Mapping[str, Any]) -> TrainedMo
     """Train with some replicas; the model where replica 0 is, None elsewhere. Runs on a worker."""
     for child in loaded.children.values():
         child.send(dict(told))
-    model = _train_ranks(loaded) if loaded.centre is None and "address" not in told else _train_dealt(loaded, told)
+    is_dealt = loaded.centre is not None or "address" in told
+    model = _train_dealt(loaded, told) if is_dealt else _train_ranks(loaded, told.get("lost", 0))
     return None if model is None else _wrap(loaded.jobs[0], loaded.facts[0], model)
 
 
@@ -208,8 +209,8 @@ def _wrap(wanted: ReplicaJob, facts: ReplicaFacts, model: NetworkModel) -> Train
     return TrainedModel(spec, wanted.request.profile.task, facts.features, facts.preparation, model, versions)
 
 
-def _train_ranks(loaded: LoadedReplicas) -> NetworkModel | None:
-    """Ranks that take every step together: without one of them nothing goes on."""
+def _train_ranks(loaded: LoadedReplicas, lost: int) -> NetworkModel | None:
+    """Ranks that take every step together: without one of them nothing goes on; ``lost`` says how often that was."""
     job = next(iter(loaded.jobs.values())).job
     report = make_reporter(job.step.key, job.step.title, job.topic, job.step.spec.unit)
     open_children = dict(loaded.children)
@@ -227,7 +228,7 @@ def _train_ranks(loaded: LoadedReplicas) -> NetworkModel | None:
         return None
     found: NetworkModel = loaded.children[0].result
     counts = loaded.facts[0].counts
-    told = {"trainer": "multiworker", "replicas": len(counts), "samples": epochs * sum(counts)}
+    told = {"trainer": "multiworker", "replicas": len(counts), "samples": epochs * sum(counts), "lost": lost}
     return replace(found, report={**told, "seconds": time.perf_counter() - started})
 
 
@@ -289,6 +290,7 @@ class _ReplicatedFit:
     job: FitJob
     trainer: TrainerPlan
     checkpoint: str | None = None
+    attempts: int = 0
 
     @property
     def goes_on(self) -> bool:
@@ -297,6 +299,7 @@ class _ReplicatedFit:
     def begin(self) -> None:
         found = find_kept(self.request.store, self.job.step.key)
         self.checkpoint = None if found is None else str(found)
+        self.attempts += 1
 
     def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
         host = worker.rpartition("//")[2].rpartition(":")[0]
@@ -310,7 +313,7 @@ class _ReplicatedFit:
         return meet_replicas(place, self.trainer, self.checkpoint, self._submit)
 
     def train(self, worker: str, ranks: Sequence[int], loaded: Future[Any], told: Mapping[str, Any]) -> Future[Any]:  # noqa: ARG002
-        return self._submit("fit", train_replicas, loaded, dict(told), worker=worker)
+        return self._submit("fit", train_replicas, loaded, {**told, "lost": self.attempts - 1}, worker=worker)
 
     def _submit(self, what: str, *task: Any, worker: str) -> Future[Any]:
         return self.session.submit(*task, name=f"{what}-{self.job.step.key[:16]}", priority=SOON, worker=worker)
