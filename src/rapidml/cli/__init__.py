@@ -38,6 +38,7 @@ for command in (
     runs.show,
     runs.compare,
     runs.best,
+    runs.export,
     runs.tag,
     runs.note,
     runs.rm,

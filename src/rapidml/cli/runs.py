@@ -1,4 +1,4 @@
-"""Commands about what is stored: ls, show, compare, best, tag, note, rm, gc, doctor."""
+"""Commands about what is stored: ls, show, compare, best, export, tag, note, rm, gc, doctor."""
 
 from __future__ import annotations
 
@@ -133,6 +133,28 @@ def best(run_or_filter: str | None, within_noise: bool, store_path: str, as_json
         print_json(found)
     else:
         print_lines(best_lines(found, terminal_width()))
+
+
+@click.command()
+@click.argument("run_name", metavar="RUN[/MODEL]", shell_complete=complete_runs)
+@click.option(
+    "--to", "form", type=click.Choice(["native"]), default="native", show_default=True, expose_value=False, help="Form."
+)
+@click.option(
+    "-o", "target", metavar="FOLDER", required=True, type=click.Path(path_type=Path), help="Folder to create."
+)
+@STORE
+def export(run_name: str, target: Path, store_path: str) -> None:
+    """Write a model for use without rapidml.
+
+    RUN alone is its chosen model. The folder gets the files of the model's own library (model.ubj of XGBoost,
+    model.skops of scikit-learn, model.keras of Keras) and model.json, which says what columns it takes in what order
+    and how they were prepared.
+    """
+    from rapidml.execution.exporting import export_model
+
+    names = export_model(open_named(store_path), run_name, target)
+    click.echo(f"{target}: {', '.join(names)}")
 
 
 @click.command()

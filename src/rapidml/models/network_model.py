@@ -105,6 +105,13 @@ class NetworkModel:
             arrays |= _name_arrays(f"{MEMBER}{number:04d}.", {"weights": weights})
         np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
 
+    def export(self, folder: Path) -> None:
+        """Write ``model.keras``, which needs Keras alone; it takes prepared rows and gives what ``predict`` gives."""
+        from rapidml.models.network_export import make_whole
+
+        whole = make_whole(self.plan, self.task, self.shape, self.facts, [self.state["weights"], *self.members])
+        whole.save(folder / "model.keras")
+
     def cut(self, rounds: int) -> NetworkModel:
         """The network after its first epochs.
 

@@ -112,6 +112,18 @@ class TrainedModel:
             folder: An empty folder.
         """
         self.fitted.save(folder)
+        self._describe(folder)
+
+    def export(self, folder: Path) -> None:
+        """Write the model in the form of its own library, and ``model.json``: columns, categories, preparation.
+
+        Args:
+            folder: An empty folder.
+        """
+        getattr(self.fitted, "export", self.fitted.save)(folder)  # networks are stored as arrays, not as Keras' archive
+        self._describe(folder)
+
+    def _describe(self, folder: Path) -> None:
         content = {
             "format": FORMAT,
             "spec": self.spec.to_json(),
