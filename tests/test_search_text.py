@@ -54,7 +54,7 @@ def of_bdt(lines: list[str]) -> list[str]:
 
 def test_a_result_tells_what_its_search_came_to() -> None:
     assert of_bdt(result_lines(searched())) == [
-        "bdt: best of 9 candidates (grid, roc_auc, greater is better): max_depth=6, learning_rate=0.1",
+        "bdt: best of 10 candidates, 1 of them stopped early (grid, roc_auc, greater is better): max_depth=6, learning_rate=0.1",
         "    being the best of 9 makes it look about 0.002 better than it is; without that luck: 0.898 [0.893, 0.903]",
         f"    27 fits trained in 81 s, 3 stored; candidates: {UNLIKE}",
         "    tied with 2 others; the cheapest is #2:  rapidml best 20261122-0719-k3f9 --within-noise",
@@ -140,7 +140,7 @@ def test_candidates_are_a_table_best_first() -> None:
         "   9          8           0.03  0.872                 0.012   4.0 s  done",
         "   4          6           0.01  0.860                 0.012   3.0 s  done",
         "  11          8            0.3                                       1 of 3 folds",
-        "   8          8           0.01                                4.0 s  stopped early",
+        "   8          8           0.01                                4.0 s  stopped after 4 rounds of 1 fold",
         "   0          4           0.01                                2.0 s  failed",
         "  #0 failed: ModelError: no good",
     ]

@@ -92,7 +92,8 @@ def _model_lines(name: str, entry: Mapping[str, Any], result: Mapping[str, Any],
     if search.get("best") is None:
         head = f"{name}: no candidate has a score yet ({search['method']}, {what})"
     else:
-        count = count_text(search["candidates"], "candidate")
+        count = count_text(search["candidates"] + search["pruned"], "candidate")
+        count += f", {search['pruned']:,} of them stopped early" if search["pruned"] else ""
         values = values_text(find_values(entry))
         head = f"{name}: best of {count} ({search['method']}, {what})" + (f": {values}" if values else "")
     lines = wrap(head, width, "    ")
@@ -222,6 +223,10 @@ def state_text(row: Mapping[str, Any]) -> str:
     Args:
         row: A candidate as JSON.
     """
+    reached = row.get("reached")
+    if reached:
+        folds = f" of {count_text(reached['folds'], 'fold')}" if len(row["folds"]) > 1 else ""
+        return f"stopped after {count_text(reached['rounds'], 'round')}{folds}"
     scored = sum(score is not None for score in row["folds"])
     if scored and row["state"] in ("running", "waiting"):
         return f"{scored} of {count_text(len(row['folds']), 'fold')}"

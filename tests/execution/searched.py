@@ -16,6 +16,10 @@ BEST = 6
 """Number of the best candidate: depth 6, rate 0.1."""
 
 
+REACHED = {"rounds": 4, "folds": 1}
+"""How far the candidate came that was stopped."""
+
+
 def make_row(number: int, **changes: Any) -> dict[str, Any]:
     """A candidate of a grid of depths and rates, done."""
     depth, rate = DEPTHS[number // len(RATES)], RATES[number % len(RATES)]
@@ -33,6 +37,7 @@ def make_row(number: int, **changes: Any) -> dict[str, Any]:
         "from": None,
         "tied": None,
         "error": None,
+        "reached": None,
     }
     return {**row, **changes}
 
@@ -45,7 +50,7 @@ def make_rows() -> list[dict[str, Any]]:
         10: {"tied": True, "low": 0.886, "high": 0.896},
         7: {"tied": False, "low": 0.875, "high": 0.885},
         0: {"state": "failed", "mean": None, "std": None, "folds": [None] * 3, "error": "ModelError: no\n  good"},
-        8: {"state": "pruned", "mean": None, "std": None, "folds": [0.8, None, None]},
+        8: {"state": "pruned", "mean": None, "std": None, "folds": [0.8, None, None], "reached": REACHED},
         11: {"state": "running", "mean": None, "std": None, "folds": [0.87, None, None], "seconds": None},
     }
     return [make_row(number, **changes.get(number, {})) for number in range(12)]

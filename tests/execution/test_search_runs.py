@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rapidml.execution.proposals import Proposals
 from rapidml.execution.running import describe_plan
 from rapidml.execution.searched import JOURNAL
 from rapidml.store.store import open_store
@@ -223,20 +224,69 @@ def test_hyperband_stops_candidates_and_keeps_the_best(recipe: Path, tmp_path: P
     states = Counter(row["state"] for row in rows)
     assert len(rows) == 9
     assert states["pruned"] >= 3
-    assert states["done"] >= 1
+    assert states["done"] >= 3
     journal = (store / "runs" / result["run"] / JOURNAL).read_text().splitlines()
-    assert sum("pruned" in json.loads(line) for line in journal) == states["pruned"] == result["fits"]["pruned"]
+    told = {json.dumps(entry["values"]): entry.get("pruned") for entry in map(json.loads, journal)}
+    assert sum(map(bool, told.values())) == states["pruned"] == result["fits"]["pruned"]
     again = run(recipe, store, *ranges, "search={method: hyperband, candidates: 9}")
     assert again["computed"] is False
     stopped = [row for row in rows if row["state"] == "pruned"]
-    assert {row["reached"] for row in stopped} <= {9, 27}
+    assert {(row["reached"]["rounds"], row["reached"]["folds"]) for row in stopped} <= {(9, 1), (27, 1)}
     assert all(0.4 < row["mean"] < 1 for row in stopped)
-    late = [row["folds"] for row in stopped if row["reached"] == 27]  # on the first fold alone
+    late = [row["folds"] for row in stopped if row["reached"]["rounds"] == 27]  # on the first fold alone
     assert all(first is not None and others == [None, None] for first, *others in late)
     best = max((row for row in rows if row["state"] == "done"), key=lambda row: row["mean"])
     plain = ", ".join(f"{name.removeprefix('params.')}: {value}" for name, value in best["values"].items())
     whole = run(recipe, tmp_path / "plain", f"models.bdt.params={{{plain}, n_estimators: 27}}", "search=null")
     assert best["mean"] == pytest.approx(whole["models"]["bdt"]["selection"]["roc_auc"]["value"], abs=1e-15)
+
+
+RATES = "models.bdt.params={max_depth: {between: [1, 6]}, learning_rate: {log: [0.001, 0.5]}, n_estimators: 27}"
+
+
+@pytest.mark.slow
+def test_an_interrupted_hyperband_goes_on_where_it_was(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, search = tmp_path / "store", "search={method: hyperband, candidates: 12}"
+    looks, look = [], Proposals._look
+
+    def look_often(self: Proposals, candidate: Any, steps: Any) -> bool:
+        looks.append(candidate.number)
+        if len(looks) == 9:
+            raise KeyboardInterrupt
+        return look(self, candidate, steps)
+
+    monkeypatch.setattr(Proposals, "_look", look_often)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, store, RATES, search)
+    monkeypatch.undo()
+    result = run(recipe, store, RATES, search)
+    rows = table_of(store, result)
+    states = Counter(row["state"] for row in rows)
+    assert states["done"] >= 3
+    assert states["done"] + states["pruned"] == 12
+    assert all(row["mean"] is not None and row["reached"] for row in rows if row["state"] == "pruned")
+
+
+@pytest.mark.slow
+def test_a_fit_that_fails_at_a_rung_is_a_failed_candidate(recipe: Path, tmp_path: Path) -> None:
+    result = run(recipe, tmp_path / "store", RATES, "search={method: hyperband, candidates: 3, memory_limit: 1MB}")
+    rows = table_of(tmp_path / "store", result)
+    assert Counter(row["state"] for row in rows) == {"failed": 3}
+    assert all("memory" in row["error"] for row in rows)
+    assert (result["state"], len(result["errors"])) == ("failed", 3)
+
+
+@pytest.mark.slow
+def test_candidates_that_another_run_has_stopped_are_not_taken_over(recipe: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first = run(recipe, store, RATES, "search={method: hyperband, candidates: 9}")
+    done = sum(row["state"] == "done" for row in table_of(store, first))
+    second = run(recipe, store, RATES, "search={method: tpe, candidates: 9}")
+    assert second["models"]["bdt"]["search"]["from_other_runs"] >= done
+    assert {row["state"] for row in table_of(store, second)} == {"done"}
+    assert second["fits"]["trained"] >= (9 - done) * (N_FOLDS - 1)
 
 
 def make_race(folder: Path, ranges: str) -> Path:

@@ -226,6 +226,18 @@ def test_who_is_behind_at_a_rung_is_stopped_also_after_a_new_start(greater_is_be
     assert {one.pruned for one in known} == {True, False}
 
 
+def test_whole_fits_are_no_rivals_at_the_first_rung() -> None:
+    space = make_space(a="{between: [0.0, 1.0]}")
+    rolls = random.Random(7)
+    known = [
+        Known(values, score, {RUNGS[1]: score})
+        for values, score in ((values, 0.8 + 0.02 * rolls.random()) for values in space.list_draws(0, 20))
+    ]
+    proposer = Proposer(space, seed=0, greater_is_better=True, rungs=RUNGS, known=known)
+    asked = [proposer.ask() for _ in range(6)]
+    assert not all(one is None or proposer.report(one[0], RUNGS[0], 0.73 + 0.001 * i) for i, one in enumerate(asked))
+
+
 def test_a_score_that_is_no_number_stops() -> None:
     proposer = Proposer(make_mixed(), seed=0, greater_is_better=True, rungs=RUNGS)
     asked = proposer.ask()

@@ -31,7 +31,8 @@ def make_candidate_columns(table: CandidateTable, heading: str) -> list[dict[str
     """
     names = [known.name for known in table.ranges]
     labels = shorten_names(names)
-    title = f"{heading}, {direction_text(table.greater_is_better)}: mean over folds, on rows that did not train the fit"
+    direction = direction_text(table.greater_is_better)
+    title = f"{heading}, {direction}: mean over folds; of a stopped candidate, over those that it was fitted on"
     return [
         column("number", "Candidate", heading=True),
         *(column(f"range:{name}", labels[name], align="right", title=name) for name in names),
@@ -185,7 +186,8 @@ def make_cells(
         place = (*across.find_cell(row.values.get(across.name)), *up.find_cell(row.values.get(up.name)))
         cells.setdefault(place, []).append(row)
     pick = max if greater_is_better else min
-    bests = [pick(held, key=lambda row: row.mean or 0.0) for held in cells.values()]
+    whole = [[row for row in held if row.state == "done"] or held for held in cells.values()]  # not of fewer folds
+    bests = [pick(held, key=lambda row: row.mean or 0.0) for held in whole]
     places = list(cells)
     data: dict[str, list[Any]] = {
         side: [place[i] for place in places] for i, side in enumerate(("left", "right", "bottom", "top"))

@@ -48,6 +48,7 @@ class Candidate:
         values: A value for each range, by name of the range.
         state: ``done``, ``failed``, ``pruned`` (stopped because it was behind), ``running`` or ``waiting``.
         mean: Plain mean over folds; None while there is none, or it is undefined.
+        reached: How far a stopped candidate came, and what its mean is of: ``rounds``, and ``folds``, the first ones.
         std: Standard deviation over folds; None with fewer than two.
         folds: Score on the held-out rows of each fold; None for a fold without one.
         low: Lower end of the central 68.3% of the replicas; None unless it was compared by replicas.
@@ -70,6 +71,7 @@ class Candidate:
     source: str | None = None
     tied: bool | None = None
     error: str | None = None
+    reached: Mapping[str, int] | None = None
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Candidate:
@@ -87,11 +89,25 @@ class Candidate:
             source=row.get("from"),
             tied=row.get("tied"),
             error=row.get("error"),
+            reached=row.get("reached"),
         )
 
     def to_json(self) -> dict[str, Any]:
         """The row that ``from_json`` reads."""
-        names = ("number", "values", "mean", "std", "folds", "low", "high", "seconds", "state", "tied", "error")
+        names = (
+            "number",
+            "values",
+            "mean",
+            "std",
+            "folds",
+            "low",
+            "high",
+            "seconds",
+            "state",
+            "tied",
+            "error",
+            "reached",
+        )
         return {**{name: getattr(self, name) for name in names}, "folds": list(self.folds), "from": self.source}
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from rapidml.search.proposing import Known, Rung
 
 
+LEAST_FINISHED = 3
+"""Candidates that are scored on all folds, if there are as many: where fewer went on, the best of those stopped do."""
+
+
 class Proposals(Lane):
     """Candidates that a sampler proposes while others are fitted; with rungs they are looked at as they train."""
 
@@ -35,6 +39,10 @@ class Proposals(Lane):
             known=[self._describe(candidate) for candidate in search.candidates],
         )
         self._unfinished = deque(one for one in search.candidates if search.list_open(one))
+        self._revived: set[int] = set()
+        for candidate in search.candidates:
+            if candidate.number in search.pruned:
+                self._note_reached(candidate)
 
     def _find_largest(self) -> int | None:
         """Rounds of a whole fit, if candidates are looked at before."""
@@ -53,7 +61,29 @@ class Proposals(Lane):
             if (mean := self.search.mean_of(self._steps_at(candidate, rung)[0])) is not None
         }
         score = rungs[max(rungs)] if is_pruned and rungs else self.search.mean(candidate)
-        return Known(candidate.values, score, rungs if is_pruned or score is not None else {}, is_pruned)
+        if score is None and not is_pruned:  # what it has passed it need not pass again
+            done = self._rungs_done[candidate.number] = self._count_passed(candidate)
+            rungs = {rung: mean for rung, mean in rungs.items() if rung in self._rungs[:done]}
+        return Known(candidate.values, score, rungs, is_pruned)
+
+    def _count_passed(self, candidate: Candidate) -> int:
+        """Rungs that an unfinished candidate has passed: something beyond them is scored."""
+        for done in range(len(self._rungs) - 1, 0, -1):
+            before = {step.key for step in self._steps_at(candidate, self._rungs[done - 1])[0]}
+            steps, _ = self._steps_at(candidate, self._rungs[done])
+            if any(self.search.is_scored(step) for step in steps if step.key not in before):
+                return done
+        return 0
+
+    def _note_reached(self, candidate: Candidate) -> None:
+        """Write down how far a candidate came that is stopped."""
+        for rung in self._rungs[:-1]:
+            steps, _ = self._steps_at(candidate, rung)
+            mean = self.search.mean_of(steps)
+            if mean is not None:
+                spent = sum(self.search.known[step.key].seconds for step in steps)
+                reached = {"rounds": rung.rounds, "folds": rung.folds, "mean": mean, "seconds": round(spent, 4)}
+                self.search.reached[candidate.number] = reached
 
     def _steps_at(self, candidate: Candidate, rung: Rung) -> tuple[tuple[ScoreStep, ...], ModelSpec]:
         """The fits of a candidate at a rung."""
@@ -63,12 +93,38 @@ class Proposals(Lane):
 
     def refill(self, wanted: int, *, is_late: bool) -> None:
         """Ask for candidates while the queue is shorter than what could begin."""
-        while len(self.queue) < wanted and not is_late and not self._is_over:
-            candidate = self._unfinished.popleft() if self._unfinished else self._ask()
+        while len(self.queue) < wanted:
+            candidate = self._choose_next(is_late=is_late)
             if candidate is None:
-                self._is_over = True
                 return
             self._next_rung(candidate)
+
+    def _choose_next(self, *, is_late: bool) -> Candidate | None:
+        """An unfinished candidate, a new one, or at the end one that goes on after all."""
+        if not is_late and not self._is_over:
+            candidate = self._unfinished.popleft() if self._unfinished else self._ask()
+            if candidate is not None:
+                return candidate
+            self._is_over = True
+        return self._revive(1 if is_late else LEAST_FINISHED)
+
+    def _revive(self, least: int) -> Candidate | None:
+        """The best of the stopped candidates where fewer than so many are scored on all folds and nothing is open."""
+        search = self.search
+        if not search.pruned or search.n_scored >= least or any(self._waiting.values()):
+            return None
+        sign = 1 if search.metric.greater_is_better else -1
+        number = max(search.pruned, key=lambda one: self._rank_stopped(one, sign))
+        candidate = search.candidates[number]
+        search.revive(candidate)
+        self.journal({"model": search.name, "values": dict(candidate.values), "pruned": False})
+        self._revived.add(number)
+        self._rungs_done[number] = len(self._rungs) - 1
+        return candidate
+
+    def _rank_stopped(self, number: int, sign: int) -> tuple[float, ...]:
+        reached = self.search.reached.get(number)
+        return (0,) if reached is None else (reached["folds"], reached["rounds"], sign * reached["mean"])
 
     def _ask(self) -> Candidate | None:
         """A new candidate; None if there are as many as wanted, or no other."""
@@ -104,15 +160,16 @@ class Proposals(Lane):
     def _look(self, candidate: Candidate, steps: tuple[ScoreStep, ...]) -> bool:
         """Tell the sampler how a candidate does; whether it has ended."""
         mean, done = self.search.mean_of(steps), self._rungs_done.get(candidate.number, 0)
-        if mean is not None and done < len(self._rungs) - 1:
-            spent = sum(self.search.known[step.key].seconds for step in steps)
-            reached = {"rounds": self._rungs[done].rounds, "mean": mean, "seconds": round(spent, 4)}
-            self.search.reached[candidate.number] = reached
+        if mean is None:
+            known = (self.search.known.get(step.key) for step in steps)
+            self.search.fail(candidate, next((one.error for one in known if one and one.error), "no score"))
         if mean is None or done >= len(self._rungs) - 1:
-            self.proposer.tell(candidate.number, mean)
+            if candidate.number not in self._revived:  # the sampler knows how far it came
+                self.proposer.tell(candidate.number, mean)
             return True
         if self.proposer.report(candidate.number, self._rungs[done], mean):
             self.search.prune(candidate)
+            self._note_reached(candidate)
             self.journal({"model": self.search.name, "values": dict(candidate.values), "pruned": True})
             self.proposer.tell(candidate.number, mean, pruned=True)
             return True
@@ -132,7 +189,11 @@ class Proposals(Lane):
     def count_open(self) -> int:
         """Fits that are queued or running, and those of candidates not proposed yet."""
         waiting = self.search.count_coming() + len(self._unfinished)
-        return self._open + waiting * len(self.search.parts)
+        return self._open + waiting * (len(self.search.parts) + bool(self._rungs))
+
+    def list_families(self) -> set[str]:
+        """Families of fits that rungs continue, of candidates that are known."""
+        return {step.family for one in self.search.candidates for step in one.steps} if self._rungs else set()
 
     def floor(self, part: str) -> float | None:
         """Every model is kept while rungs may continue it."""

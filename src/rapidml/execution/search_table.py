@@ -102,7 +102,7 @@ def _make_row(
         "mean": reached["mean"] if reached else search.mean(candidate),
         "std": statistics.stdev(values) if len(values) > 1 else None,
         "folds": folds,
-        "reached": None if reached is None else reached["rounds"],
+        "reached": None if reached is None else {name: int(reached[name]) for name in ("rounds", "folds")},
         "repeated": _describe_repeats(search, candidate),
         "low": None if score is None or math.isnan(score.low) else score.low,
         "high": None if score is None or math.isnan(score.high) else score.high,
@@ -110,7 +110,7 @@ def _make_row(
         "state": _find_state(search, candidate, is_running=is_running),
         "from": min(runs) if runs else None,
         "tied": None if score is None else candidate.number in tied,
-        "error": next((one.error for one in known if one.error), None),
+        "error": search.find_error(candidate),
     }
 
 
@@ -145,7 +145,7 @@ def describe_planned(search: ModelSearch) -> dict[str, Any]:
         "method": search.search.method,
         "candidates": len(search.candidates) + coming if search.wanted is not None or not coming else None,
         "stored": sum(not search.list_open(one) for one in search.candidates),
-        "to_fit": steps.fits + coming * len(search.parts),
+        "to_fit": steps.fits + coming * (len(search.parts) + (search.search.method == "hyperband")),
         "to_score": steps.scores,
         "stored_fits": stored + steps.scores,
         "collapsed": steps.collapsed,
@@ -205,9 +205,10 @@ def _empty_entry(search: ModelSearch) -> dict[str, Any]:
 
 
 def _describe_failed(search: ModelSearch, candidate: Candidate) -> dict[str, Any]:
-    step = next(step for step in candidate.steps if step.key in search.known and search.known[step.key].error)
+    failed = (step for step in candidate.steps if step.key in search.known and search.known[step.key].error)
+    step = next(failed, candidate.steps[0])  # where it failed on its way: the first fold
     part = f"candidate {candidate.number}, {step.part.replace(':', ' ')}"
-    return {"model": search.name, "part": part, "error": search.known[step.key].error, "traceback": None}
+    return {"model": search.name, "part": part, "error": search.find_error(candidate), "traceback": None}
 
 
 def contender_scores(plan: Plan, facts: Mapping[str, Fact]) -> dict[str, dict[int, Score]]:

@@ -100,7 +100,7 @@ def _recall_family(search: ModelSearch, facts: StoredFacts) -> None:
     for fact in stored:
         values = observe(search, fact.payload["content"]) if fact.is_finished else None
         if values is not None:
-            search.add(values)
+            search.add_scored(values)
 
 
 def _read(fact: Fact) -> Scored:

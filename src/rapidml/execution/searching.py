@@ -48,6 +48,8 @@ LOOK_AHEAD = 2
 for long."""
 HELD = 8
 """Forms of rows that a worker is thought to hold."""
+HANDS_SECONDS = 60.0
+"""Longest wait for a worker in place of the last one that died."""
 KEPT_PREDICTIONS = 100
 """Candidates of a model whose predictions are kept, so that they can be compared later."""
 SHOW_SECONDS = 0.5
@@ -121,6 +123,7 @@ class Searching:
                     if address in self.hands:
                         self.hands[address].running -= 1
                     self._receive(jobs, future, result)
+                self._await_hands()
                 self._hand_over(completed.add)
                 self._show()
         finally:
@@ -157,6 +160,17 @@ class Searching:
         workers = self.session.workers
         found = list(workers.client.scheduler_info(n_workers=-1)["workers"])[: workers.count]
         self.hands = {address: self.hands.get(address, Hand(address)) for address in found}
+
+    def _await_hands(self) -> None:
+        """Look for the workers that come in place of those that died; wait where there is no other."""
+        if len(self.hands) >= self.session.workers.count:
+            return
+        end = time.monotonic() + HANDS_SECONDS
+        self._find_hands()
+        while not self.hands and not self.running and time.monotonic() < end:
+            self.session.refuse_lost()
+            time.sleep(0.1)
+            self._find_hands()
 
     def _hand_over(self, add: Any) -> None:
         """Give every worker what it can begin soon."""

@@ -43,7 +43,8 @@ class ModelSearch:
         known: What is known of the steps, by key.
         predicted: Steps whose predictions are stored, so that they are scored without a fit: key to seconds of the fit.
         pruned: Numbers of the candidates that were stopped.
-        reached: Rounds, score and seconds of candidates that are looked at on the way, by number.
+        errors: Why a fit on the way to a candidate failed, by number.
+        reached: Rounds, folds, score and seconds of candidates that are looked at on the way, by number.
         repeats: Fits of candidates on folds that were drawn again, by number.
         parts: Rows that the fits of a candidate train on: each fold's, or those without the validation part.
         trained: Fits that this execution has trained.
@@ -64,6 +65,7 @@ class ModelSearch:
         self.known: dict[str, Scored] = {}
         self.predicted: dict[str, float] = {}
         self.pruned: set[int] = set()
+        self.errors: dict[int, str] = {}
         self.trained = 0
         self.spent = 0.0
         self.collapsed = 0
@@ -122,6 +124,12 @@ class ModelSearch:
             self._judge(candidate)
         return self.candidates[self._numbers[text]]
 
+    def add_scored(self, values: Mapping[str, Any]) -> None:
+        """Add the candidate with these values if all of its fits are scored: others are not ours to go on with."""
+        spec = self.make_spec(values)
+        if all(self.is_scored(self._make_step(spec, part)) for part in self.parts):
+            self.add(values)
+
     def learn(self, key: str, scored: Scored) -> None:
         """Take what became of a step, of a candidate or on the way to one."""
         self.known[key] = scored
@@ -131,6 +139,16 @@ class ModelSearch:
     def prune(self, candidate: Candidate) -> None:
         """Take that a candidate was stopped."""
         self.pruned.add(candidate.number)
+        self._judge(candidate)
+
+    def revive(self, candidate: Candidate) -> None:
+        """Take that a candidate goes on that was stopped."""
+        self.pruned.discard(candidate.number)
+        self._judge(candidate)
+
+    def fail(self, candidate: Candidate, error: str) -> None:
+        """Take that a fit on the way to a candidate has failed."""
+        self.errors[candidate.number] = error
         self._judge(candidate)
 
     def _judge(self, candidate: Candidate) -> None:
@@ -145,7 +163,7 @@ class ModelSearch:
             self._best = min(self._means, key=self._rank, default=None)
         elif mean is not None and (self._best is None or self._rank(number) < self._rank(self._best)):
             self._best = number
-        if any(step.key in self.known and self.known[step.key].error for step in self.list_steps(candidate)):
+        if self.find_error(candidate) is not None:
             self._failed.add(candidate.number)
         else:
             self._failed.discard(candidate.number)
@@ -172,8 +190,8 @@ class ModelSearch:
                 candidate = self.add(entry["values"])
                 if "repetition" in entry:
                     self.repeat(candidate, entry["repetition"])
-                if entry.get("pruned"):
-                    self.prune(candidate)
+                if "pruned" in entry:
+                    (self.prune if entry["pruned"] else self.revive)(candidate)
 
     def repeat(self, candidate: Candidate, repetition: int) -> None:
         """Fit a candidate once more, on folds that are drawn again."""
@@ -287,6 +305,11 @@ class ModelSearch:
     def n_failed(self) -> int:
         """Number of candidates of which a fit has failed."""
         return len(self._failed)
+
+    def find_error(self, candidate: Candidate) -> str | None:
+        """Why a fit of a candidate has failed; None if none has."""
+        known = (self.known.get(step.key) for step in self.list_steps(candidate))
+        return next((one.error for one in known if one and one.error), self.errors.get(candidate.number))
 
     def is_failed(self, candidate: Candidate) -> bool:
         """Whether a fit of a candidate has failed."""

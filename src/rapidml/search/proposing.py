@@ -10,6 +10,7 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapidml.errors import ExtraNotInstalled
@@ -210,7 +211,7 @@ class Proposer:
             if not is_finished:
                 self._open[number] = None
             return
-        rungs = [rung for rung in self._rungs[:-1] if rung in known.rungs]
+        rungs = list(takewhile(known.rungs.__contains__, self._rungs[:-1]))  # Optuna fills gaps with what comes later
         if is_scored and not known.pruned and not rungs:
             self._add_scored(known)
             return
