@@ -31,6 +31,7 @@ from tests.test_terminal import entry, make_result, score
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+STOPPED = "1 of them stopped early"
 UNLIKE = "1 failed; 1 stopped early; 1 unfinished; 1 known from other runs"
 PARAMS = {"n_estimators": 50, "max_depth": 6, "learning_rate": 0.1}
 
@@ -54,7 +55,7 @@ def of_bdt(lines: list[str]) -> list[str]:
 
 def test_a_result_tells_what_its_search_came_to() -> None:
     assert of_bdt(result_lines(searched())) == [
-        "bdt: best of 10 candidates, 1 of them stopped early (grid, roc_auc, greater is better): max_depth=6, learning_rate=0.1",
+        f"bdt: best of 10 candidates, {STOPPED} (grid, roc_auc, greater is better): max_depth=6, learning_rate=0.1",
         "    being the best of 9 makes it look about 0.002 better than it is; without that luck: 0.898 [0.893, 0.903]",
         f"    27 fits trained in 81 s, 3 stored; candidates: {UNLIKE}",
         "    tied with 2 others; the cheapest is #2:  rapidml best 20261122-0719-k3f9 --within-noise",

@@ -40,7 +40,11 @@ def test_the_table_lists_candidates_best_first() -> None:
         "worse",
         "done",
     ]
-    assert [cells[key]["state"]["text"] for key in ("11", "8", "0")] == ["1 of 3 folds", "stopped after 4 rounds of 1 fold", "failed"]
+    assert [cells[key]["state"]["text"] for key in ("11", "8", "0")] == [
+        "1 of 3 folds",
+        "stopped after 4 rounds of 1 fold",
+        "failed",
+    ]
     assert [cells[key]["state"]["tone"] for key in ("11", "8", "0")] == ["running", "interrupted", "failed"]
     assert cells["0"]["state"]["title"] == "ModelError: no good"
     assert cells["5"][f"range:{RATE}"] == {"text": "0.03", "sort": 0.03}

@@ -13,6 +13,8 @@ from rapidml.dataset.frame import Column, Frame, Task, TrainingRows
 from rapidml.errors import ModelError
 from rapidml.models.fitting import ModelSpec, TrainedModel, train
 from rapidml.models.network_params import EPOCHS
+from rapidml.models.network_rows import NetworkRows, TargetFacts, make_inputs
+from rapidml.models.network_training import NetworkFit, Ranks
 from rapidml.models.registry import find_adapter
 from tests.models.conformance import TASKS, Kind, make_rows
 
@@ -153,6 +155,26 @@ def test_a_loss_that_is_no_number_ends_the_fit() -> None:
     rows = make_rows("regression")
     with pytest.raises(ModelError, match=r"not a number in epoch 1: .* lower params.learning_rate"):
         fit(rows, "regression", "mlp", optimizer="sgd", learning_rate=1e20, epochs=3, batch_size=16)
+
+
+def test_a_rank_that_goes_on_draws_its_own_random_numbers() -> None:
+    def train_two(start: Any, epochs: int, rank: int) -> Any:
+        data = make_rows("binary")
+        inputs = make_inputs(data.features)
+        weight = np.ones(len(data.target), np.float32)
+        ids = np.arange(len(data.target), dtype=np.uint64)
+        rows = NetworkRows(inputs, data.target.astype(np.float32), weight, ids, TargetFacts())
+        params = find_adapter("mlp").resolve(
+            {"hidden": [4], "dropout": 0.5, "epochs": epochs, "batch_size": 100}, TASKS["binary"], None
+        )
+        plan = find_adapter("mlp").plan(params)  # type: ignore[attr-defined]
+        ranks = Ranks(rank, (len(ids), len(ids)))
+        return NetworkFit(plan, TASKS["binary"], rows, seed=1, ranks=ranks).run(start)
+
+    first = train_two(None, 1, 0)  # what is stored is that of rank 0
+    whole, later = train_two(None, 2, 1), train_two(first, 2, 1)
+    np.testing.assert_array_equal(later.state["seeds"], whole.state["seeds"])
+    assert not np.array_equal(np.asarray(first.state["seeds"])[:, 0], np.asarray(whole.state["seeds"])[:, 0])
 
 
 def test_a_schedule_over_all_epochs_has_no_prefixes() -> None:

@@ -226,6 +226,37 @@ def test_a_replica_that_will_not_come_is_given_up() -> None:
         assert serving.server.report()["samples"] == 80
 
 
+def test_a_replica_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rapidml.trainers.exchange.COME_SECONDS", 1.0)
+    with make_served("easgd", 2, window=1, epochs=1) as serving:
+        run_in_threads([serving.make_toy(0)])
+        assert serving.server.wait(10)
+        assert serving.server.report()["samples"] == 80
+
+
+def test_a_deserted_centre_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rapidml.trainers.exchange.COME_SECONDS", 0.0)
+    with Serving(make_centre("downpour", 2), leave=0.1) as serving:
+        serving.connect(0).join()
+        time.sleep(0.5)
+        assert serving.server.deserted_seconds < 0.4
+        serving.clients[0].close()
+        time.sleep(1.0)
+        assert serving.server.deserted_seconds > 0.5
+
+
+def test_a_failure_is_not_kept() -> None:
+    kept: list[Any] = []
+    with Serving(make_centre("downpour", 1, window=2), keep=lambda *state: kept.append(state)) as serving:
+        client = serving.connect(0)
+        window = client.join().item
+        assert isinstance(window, Window)
+        client.push(serving.centre.weights[0], window, [math.nan])
+        assert serving.server.wait(10)
+        assert serving.centre.failure is not None
+    assert kept == []
+
+
 @pytest.mark.parametrize("where", ["centre", "event", "keep"])
 def test_what_goes_wrong_on_the_servers_side_ends_the_training(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def fail(*_: object, **__: object) -> None:

@@ -8,6 +8,7 @@ import time
 import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from distributed import WorkerPlugin, get_worker
 
@@ -18,6 +19,7 @@ from rapidml.execution.checkpoints import find_kept
 from rapidml.execution.opened import one_at_a_time, open_rows
 from rapidml.execution.outcome import Outcome
 from rapidml.execution.replica import ReplicaFacts, ReplicaJob, merge_addresses
+from rapidml.execution.replica_talk import ask, tell
 from rapidml.execution.served_centre import ServedCentre
 from rapidml.execution.tasks import FitJob, import_library, make_reporter, peak_memory, store_fit
 from rapidml.trainers.collective import RankLostError
@@ -45,8 +47,6 @@ START_SECONDS = 180.0
 MOST_RETURNS = 5
 """How often replicas of a fit are started again."""
 LOOK_SECONDS = 0.5
-ECHOES = ("unavailableerror", "cancellederror", "abortederror", "internalerror", "deadlineexceedederror", "collective")
-"""In the errors of ranks that have lost another one."""
 
 
 class ReplicaHelper(WorkerPlugin):
@@ -118,25 +118,6 @@ class LoadedReplicas:
             self.close()
 
 
-def ask(child: Child, timeout: float | None = 0.0) -> Any:
-    """The next message of a replica; None if there is none.
-
-    Raises:
-        RankLostError: It is gone, or noticed that another one is.
-        ModelError: What it raised by itself.
-    """
-    from rapidml.trainers.forked import ChildError, ChildLostError
-
-    try:
-        return child.poll(timeout)
-    except ChildLostError as error:
-        raise RankLostError(str(error)) from error
-    except ChildError as error:
-        if any(echo in f"{error.kind} {error.text}".lower() for echo in ECHOES):
-            raise RankLostError(f"a replica lost another one: {error.text[:200]}") from error
-        raise ModelError(error.text if error.kind.endswith("ModelError") else f"{error.kind}: {error.text}") from error
-
-
 def load_replicas(jobs: Mapping[int, ReplicaJob]) -> LoadedReplicas:
     """Start some replicas and wait until they have their rows. Runs on a worker."""
     plugin = get_worker().plugins.get(ReplicaHelper.name)
@@ -192,10 +173,8 @@ def train_replicas(loaded: LoadedReplicas, told: Mapping[str, Any]) -> list[Outc
 
 def train_together(loaded: LoadedReplicas, told: Mapping[str, Any]) -> TrainedModel | None:
     """Train with some replicas; the model where replica 0 is, None elsewhere. Runs on a worker."""
-    for child in loaded.children.values():
-        child.send(dict(told))
     is_dealt = loaded.centre is not None or "address" in told
-    model = _train_dealt(loaded, told) if is_dealt else _train_ranks(loaded, told.get("lost", 0))
+    model = _train_dealt(loaded, told) if is_dealt else _train_ranks(loaded, told)
     return None if model is None else _wrap(loaded.jobs[0], loaded.facts[0], model)
 
 
@@ -209,8 +188,10 @@ def _wrap(wanted: ReplicaJob, facts: ReplicaFacts, model: NetworkModel) -> Train
     return TrainedModel(spec, wanted.request.profile.task, facts.features, facts.preparation, model, versions)
 
 
-def _train_ranks(loaded: LoadedReplicas, lost: int) -> NetworkModel | None:
-    """Ranks that take every step together: without one of them nothing goes on; ``lost`` says how often that was."""
+def _train_ranks(loaded: LoadedReplicas, told: Mapping[str, Any]) -> NetworkModel | None:
+    """Ranks that take every step together: without one of them nothing goes on."""
+    for child in loaded.children.values():
+        tell(child, told)
     job = next(iter(loaded.jobs.values())).job
     report = make_reporter(job.step.key, job.step.title, job.topic, job.step.spec.unit)
     open_children = dict(loaded.children)
@@ -228,18 +209,21 @@ def _train_ranks(loaded: LoadedReplicas, lost: int) -> NetworkModel | None:
         return None
     found: NetworkModel = loaded.children[0].result
     counts = loaded.facts[0].counts
-    told = {"trainer": "multiworker", "replicas": len(counts), "samples": epochs * sum(counts), "lost": lost}
-    return replace(found, report={**told, "seconds": time.perf_counter() - started})
+    counted = {"trainer": "multiworker", "replicas": len(counts), "samples": epochs * sum(counts)}
+    return replace(found, report={**counted, "lost": told.get("lost", 0), "seconds": time.perf_counter() - started})
 
 
 def _train_dealt(loaded: LoadedReplicas, told: Mapping[str, Any]) -> NetworkModel | None:
     """Replicas with a centre: one that is lost is started again, and the others go on meanwhile."""
     dealt, centre = _Dealt(loaded, told), loaded.centre
+    dealt.begin()
     while dealt.running or (centre is not None and not centre.is_over):
         if centre is not None:
             centre.look()
         if not wait_for_any(dealt.running.values(), LOOK_SECONDS) and not dealt.running:
             time.sleep(LOOK_SECONDS)  # replicas of other workers go on
+            if centre is not None and centre.is_deserted:
+                raise ModelError(f"replicas were lost {centre.centre.tally.lost} times; the last one here: {dealt.why}")
         for number in list(dealt.running):
             dealt.hear(number)
     return None if centre is None else centre.finish()
@@ -256,14 +240,23 @@ class _Dealt:
     def __init__(self, loaded: LoadedReplicas, told: Mapping[str, Any]) -> None:
         self.loaded, self.told = loaded, told
         self.running = dict(loaded.children)
+        self.why = "none"
         self._returns = 0
+
+    def begin(self) -> None:
+        """Let all of them train."""
+        for number, child in list(self.running.items()):
+            try:
+                tell(child, self.told)
+            except RankLostError as error:
+                self._lose(number, str(error))
 
     def hear(self, number: int) -> None:
         """Take the next message of a replica, or that it is gone."""
         child = self.running[number]
         try:
             if isinstance(ask(child), ReplicaFacts):  # it was started again
-                child.send(dict(self.told))
+                tell(child, self.told)
         except RankLostError as error:
             self._lose(number, str(error))
             return
@@ -272,6 +265,7 @@ class _Dealt:
 
     def _lose(self, number: int, why: str) -> None:
         del self.running[number]
+        self.why = why
         self._returns += 1
         centre = self.loaded.centre
         if centre is not None:
@@ -302,7 +296,7 @@ class _ReplicatedFit:
         self.attempts += 1
 
     def load(self, worker: str, ranks: Sequence[int]) -> Future[Any]:
-        host = worker.rpartition("//")[2].rpartition(":")[0]
+        host = urlsplit(worker).hostname or ""
         is_here = self.session.workers.kind != "cluster"
         threads = max(1, count_cores() // self.trainer.replicas if is_here else self.job.threads // len(ranks))
         place = "127.0.0.1" if host in LOCAL else host

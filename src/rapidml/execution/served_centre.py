@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rapidml.trainers.centre import Centre
 
 ARRAYS, ABOUT = "centre.npz", "centre.json"
+DESERTED_SECONDS = 20.0
+"""A centre to which nobody has come for so long, though there is something to do, gives up."""
 REPORT_SECONDS = 2.0
 """Time between two reports of how it goes."""
 SHOWN_POINTS = 60
@@ -98,9 +100,8 @@ class ServedCentre:
         try:
             with np.load(Path(checkpoint, ARRAYS), allow_pickle=False) as stored:
                 arrays: dict[str, NDArray[Any]] = {name: stored[name] for name in stored.files}
-            return Centre.from_snapshot(
-                self.trainer, arrays, json.loads(Path(checkpoint, ABOUT).read_text(encoding="utf-8"))
-            )
+            tree = json.loads(Path(checkpoint, ABOUT).read_text(encoding="utf-8"))
+            return Centre.from_snapshot(self.trainer, arrays, tree)
         except (OSError, ValueError, KeyError):  # a damaged one costs time, nothing else
             return None
 
@@ -123,6 +124,11 @@ class ServedCentre:
     def is_over(self) -> bool:
         """Whether all is done and every replica told so; or something went wrong."""
         return self.server.wait(0.0) or self.server.error is not None
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether something is to do and nobody has been there to do it for a long time."""
+        return not self.is_over and self.server.deserted_seconds > DESERTED_SECONDS
 
     def lose(self, number: int, why: str) -> None:
         """A replica is known to be gone."""

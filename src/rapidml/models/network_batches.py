@@ -59,7 +59,8 @@ def make_batches(order: NDArray[np.int64], batch_size: int, counts: tuple[int, .
         rank: Number of this rank.
 
     Returns:
-        With one rank full mini-batches and the rest. With several ranks each deals its rows evenly to the steps.
+        With one rank full mini-batches and the rest. With several ranks each deals its rows evenly to the steps, which
+        are so few that each has a row of every rank.
     """
     import numpy as np
 
@@ -68,7 +69,7 @@ def make_batches(order: NDArray[np.int64], batch_size: int, counts: tuple[int, .
         sizes = np.full(n_steps, batch_size, np.int32)
         sizes[-1] = len(order) - batch_size * (n_steps - 1)
         return Batches(_fold(order, sizes), sizes, sizes)
-    n_steps = max(1, -(-sum(counts) // batch_size))
+    n_steps = max(1, min(-(-sum(counts) // batch_size), *counts))
     per_rank = np.array([_deal_evenly(count, n_steps) for count in counts])
     return Batches(_fold(order, per_rank[rank]), per_rank[rank], per_rank.sum(axis=0, dtype=np.int32))
 

@@ -137,9 +137,9 @@ class NetworkLoop:
         return loss, tape.gradient(whole, self.model.trainable_variables)
 
     def set_seeds(self, seed: int) -> None:
-        """Begin the random numbers of dropout anew: those of replicas differ."""
+        """Take the random numbers of dropout from another seed, as many drawn as before: those of replicas differ."""
         for number, variable in enumerate(self._variables()["seeds"]):
-            variable.assign([make_seed(seed, "dropout", number), 0])
+            variable.assign([make_seed(seed, "dropout", number), int(variable.numpy()[1])])
 
     def set_learning_rate(self, value: float) -> None:
         """The rate of all steps from now on."""

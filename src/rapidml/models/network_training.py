@@ -113,11 +113,11 @@ class NetworkFit:
         """
         shape = self.rows.inputs.shape[1:]
         loop = self.ranks.make_loop(self.plan, self.task, shape, self.rows.facts, seed=self.seed, device=self.device)
-        if self.ranks.rank:
-            loop.set_seeds(make_seed(self.seed, "replica", self.ranks.rank))
         rows = loop.load(self.rows)
         model = NetworkModel(self.plan, self.task, shape, self.rows.facts, self.device, loop.get_state(), 0)
         model = self._begin(model, start, loop)
+        if self.ranks.rank:  # what was stored are the seeds of the first
+            loop.set_seeds(make_seed(self.seed, "replica", self.ranks.rank))
         kept = time.monotonic()
         while model.rounds < self.plan.epochs and not self._is_over(model):
             model = self._train_epoch(loop, rows, model)

@@ -94,6 +94,11 @@ class Centre:
         return [seat.replica for seat in self._seats if seat.is_here]
 
     @property
+    def expected(self) -> list[int]:
+        """Replicas that have not come yet."""
+        return [seat.replica for seat in self._seats if seat.place is Place.EXPECTED]
+
+    @property
     def updates(self) -> int:
         """How often the weights were changed."""
         return self.shared.updates

@@ -34,6 +34,8 @@ MOST_STRANGERS = 64
 """Connections that have not proven yet that they know the secret; more are closed at once."""
 KEEP_SECONDS = 30.0
 """Longest time between two snapshots; there is one at the end of each epoch, too."""
+COME_SECONDS = 60.0
+"""Time in which replicas come that have read their rows already; nobody waits longer."""
 _TICK = 0.1
 _CLOSES_WITHIN = 5.0
 
@@ -101,6 +103,7 @@ class Server:
         self._broken: dict[int, float] = {}
         self._connections: set[ServedReplica] = set()
         self._finished = threading.Event()
+        self._opened = self._attended = time.monotonic()
         self._closing = threading.Event()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._on_event, self._keep = on_event, keep
@@ -130,6 +133,11 @@ class Server:
         """What happened so far; see ``Centre.report``."""
         with self._lock:
             return self._centre.report()
+
+    @property
+    def deserted_seconds(self) -> float:
+        """Time since a replica was there, or was still expected."""
+        return time.monotonic() - self._attended
 
     def history(self) -> dict[str, list[Any]]:
         """Losses of the finished epochs; see ``Centre.history``."""
@@ -310,6 +318,11 @@ class Server:
         with self._lock:
             for replica in [one for one, since in self._broken.items() if now - since > self._leave]:
                 self._lose(replica, "its connection broke")
+            if now - self._opened > COME_SECONDS:
+                for replica in self._centre.expected:
+                    self._lose(replica, "it did not come")
+            if self._centre.here or self._centre.expected:
+                self._attended = now
         self._tell_all()
         self._keep_sometimes(now)
         with self._lock:
@@ -329,7 +342,8 @@ class Server:
         last, updates, epochs = self._kept
         with self._lock:
             state = (now, self._centre.updates, self._centre.work.epochs_done)
-            is_time = state[2] > epochs or (now - last > KEEP_SECONDS and state[1] > updates)
+            is_fine = self._centre.failure is None  # who tries again must not fail at once
+            is_time = is_fine and (state[2] > epochs or (now - last > KEEP_SECONDS and state[1] > updates))
             found = self._centre.snapshot() if is_time else None
         if found is not None:
             self._kept = state

@@ -304,7 +304,7 @@ def _find_host(seats: Sequence[Seat], *, insecure: bool) -> str:
         return "127.0.0.1"
     if not insecure:
         raise ClusterError(
-            "shards on workers of other hosts talk over ports without encryption or password: "
-            "allow it with --insecure where nobody else reaches that network, or write shards: 1"
+            "the parts of one fit talk over ports without encryption: allow that on several hosts with --insecure "
+            "where nobody else reaches their network, or use the workers of one host, or neither shards nor a trainer"
         )
     return hosts[0]
