@@ -79,7 +79,8 @@ def test_a_lost_worker(
     assert isinstance(first, psutil.Process), process.communicate()
     (first if is_first else find_other(first)).send_signal(hit)
     assert_as_undisturbed(recipe, undisturbed, store, finish(process))
-    said = "1 of 2 workers of a fit were lost; the fit goes on with the workers left, from its last checkpoint"
+    how = "" if hit == signal.SIGKILL else " (1 gave no sign of life for 10 s)"
+    said = f"1 of 2 workers of a fit were lost{how}; the fit goes on with the workers left, from its last checkpoint"
     assert list_notes(store) == [f"bdt, final fit: {said}"]
 
 

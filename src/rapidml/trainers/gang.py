@@ -213,6 +213,7 @@ class _Watch:
         self.heartbeats = heartbeats
         self.workers = workers
         self.ended: set[str] = set()
+        self.frozen: set[str] = set()
 
     def wait(self, futures: Sequence[Future[Any]], workers: Sequence[str] | None = None) -> None:
         """Wait until all are done, or nothing can be expected of those that are not.
@@ -231,7 +232,9 @@ class _Watch:
         if own and not gone:
             raise own[0]
         if gone or any(future.status != "finished" for future in futures):
-            what = f"{len(gone)} of {len(self.workers)} workers of a fit were lost" if gone else str(errors[:1])
+            frozen = len(gone & self.frozen)
+            how = "" if not frozen else f" ({frozen} gave no sign of life for {SILENT_SECONDS:.0f} s)"
+            what = f"{len(gone)} of {len(self.workers)} workers of a fit were lost{how}" if gone else str(errors[:1])
             raise RankLostError(what)
 
     def _settle(self, futures: Mapping[str, Future[Any]]) -> set[str]:
@@ -258,6 +261,7 @@ class _Watch:
         self.ended.add(worker)
         if worker not in self.heartbeats.look():
             return
+        self.frozen.add(worker)
         process = _find_process(worker)
         if process is not None:
             with contextlib.suppress(psutil.Error):
