@@ -65,7 +65,7 @@ def load(*arguments: str) -> Any:
 
 def test_show_of_a_model_lists_its_candidates() -> None:
     text = call("show", "@last/bdt")
-    assert "bdt: best of 9 candidates" in text
+    assert "bdt: best of 10 candidates, 1 of them stopped early" in text
     assert "12 candidates of bdt by out-of-fold roc_auc (greater is better), grid" in text
     assert "tied, cheapest" in text
     assert "12 candidates" not in call("show", "@last")
