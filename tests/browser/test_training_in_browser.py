@@ -157,6 +157,7 @@ def test_whatever_comes_to_be_drawn_appears_and_nothing_breaks(browser: Any, tmp
         expect(status).to_contain_text("adag, starting")
         first = make_progress("adag", 1)
         first.data["training"] |= {"staleness": {}, "curves": {**first.data["training"]["curves"], "centre": {}}}
+        first.data["history"] = {"round": [], "train": []}
         driven.tell(first)
         expect_figures(watched, 2)
         driven.tell(make_progress("adag", 1))
