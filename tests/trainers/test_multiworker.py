@@ -15,6 +15,9 @@ from rapidml.models.network_params import NetworkPlan
 from rapidml.models.network_rows import NetworkRows, TargetFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from rapidml.models.network_model import NetworkModel
     from rapidml.trainers.child import Channel
 
@@ -80,7 +83,16 @@ def join_batches(epoch: int) -> Batches:
 
 
 @pytest.fixture(scope="module")
-def trained() -> list[NetworkModel]:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder for temporary files of all processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("temporary")
+        patch.setenv("TMPDIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def trained(temporary: Path) -> list[NetworkModel]:
     from rapidml.trainers.helper import Helper
 
     with Helper.start(["tensorflow", "keras", __name__]) as helper:
@@ -102,6 +114,11 @@ def test_all_ranks_have_the_same_network(trained: list[NetworkModel]) -> None:
     for mine, theirs in zip(first, second, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert trained[0].history == trained[1].history
+
+
+def test_nothing_is_left_among_the_temporary_files(trained: list[NetworkModel], temporary: Path) -> None:
+    assert trained
+    assert [path.name for path in temporary.rglob("*.py")] == []
 
 
 def test_it_is_that_of_one_process_on_the_same_mini_batches(trained: list[NetworkModel]) -> None:

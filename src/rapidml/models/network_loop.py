@@ -7,6 +7,7 @@ function, and the same loop serves a fit alone and a replica among others.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rapidml.errors import ModelError
@@ -74,8 +75,8 @@ class NetworkLoop:
             self.optimizer = make_optimizer(plan)
             self.optimizer.build(self.model.trainable_variables)
         self.losses = Losses(self.tf, task, facts)
-        self._steps = self.tf.function(self._train_steps, reduce_retracing=True)
-        self._outputs = self.tf.function(self._predict_rows, reduce_retracing=True)
+        compiled = partial(self.tf.function, reduce_retracing=True, autograph=False)  # autograph leaves files in /tmp
+        self._steps, self._outputs = compiled(self._train_steps), compiled(self._predict_rows)
 
     def load(self, rows: NetworkRows) -> LoadedRows:
         """Rows that steps can train on, where the network computes."""
@@ -100,15 +101,17 @@ class NetworkLoop:
     def _train_steps(self, rows: Any, sizes: Any, totals: Any, inputs: Any, target: Any, weight: Any) -> Any:
         tf = self.tf
         n_steps = tf.shape(sizes)[0]
-        losses = tf.TensorArray(tf.float32, n_steps)
-        for step in tf.range(n_steps):
+
+        def take_step(step: Any, losses: Any) -> tuple[Any, Any]:
             chosen = rows[step, : sizes[step]]
             share = tf.gather(weight, chosen) / tf.cast(totals[step], tf.float32)
             loss, gradients = self._find_gradients(tf.gather(inputs, chosen), tf.gather(target, chosen), share)
             loss, gradients = self.combine(loss, gradients)
             self.optimizer.apply(gradients, self.model.trainable_variables)
-            losses = losses.write(step, loss)
-        return losses.stack()
+            return step + 1, losses.write(step, loss)
+
+        start = (tf.constant(0), tf.TensorArray(tf.float32, n_steps))
+        return tf.while_loop(lambda step, _: step < n_steps, take_step, start)[1].stack()
 
     def combine(self, loss: Any, gradients: list[Any]) -> tuple[Any, list[Any]]:
         """Add up what the ranks of a step have found; there is only this one here."""

@@ -40,7 +40,7 @@ class SynchronousLoop(NetworkLoop):
         self._strategy = _open_strategy(tf, addresses, rank)
         super().__init__(*args, **options)
         self.n_ranks = len(addresses)
-        self._sum_up = tf.function(self._sum)
+        self._sum_up = tf.function(self._sum, autograph=False)
 
     def _sum(self, values: list[Any]) -> Any:
         """Sums over all ranks of some tensors, in a compiled function."""
