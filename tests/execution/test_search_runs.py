@@ -195,6 +195,28 @@ def test_a_longer_search_goes_on_from_the_shorter_one(recipe: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_candidates_keep_their_numbers_when_an_interrupted_search_goes_on(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, look = tmp_path / "store", Proposals._look
+    short = run(recipe, store, *RANGES, "search={method: tpe, candidates: 4}")
+
+    def look_once(self: Proposals, candidate: Any, steps: Any) -> bool:
+        if candidate.number == 5:
+            raise KeyboardInterrupt
+        return look(self, candidate, steps)
+
+    monkeypatch.setattr(Proposals, "_look", look_once)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, store, *RANGES, "search={method: tpe, candidates: 7}")
+    monkeypatch.undo()
+    longer = run(recipe, store, *RANGES, "search={method: tpe, candidates: 7}")
+    old, new = table_of(store, short), table_of(store, longer)
+    assert [row["number"] for row in new] == list(range(7))
+    assert {json.dumps(row["values"]) for row in new[:4]} == {json.dumps(row["values"]) for row in old}
+
+
+@pytest.mark.slow
 def test_reuse_false_refuses_the_scores_of_other_runs_as_guides(recipe: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
     run(recipe, store, *RANGES, RANDOM % 3)

@@ -46,13 +46,12 @@ def poisson_draws(ids: NDArray[np.uint64], n_replicas: int = N_REPLICAS) -> NDAr
         n_replicas: Number of replicas; the first ones do not depend on how many there are.
 
     Returns:
-        Counts of mean 1. Shape ``(n_replicas, n_rows)``.
+        Counts of mean 1; in memory those of a row are side by side. Shape ``(n_replicas, n_rows)``.
     """
     ids = np.asarray(ids, dtype=np.uint64)
     # Each hash gives four counts of 16 bits; all hashes of a row are counted up from one of its own.
     n_hashes = -(-n_replicas // _LANES)
     steps = np.arange(n_hashes, dtype=np.uint64) * _STEP
-    counters = mix(ids, "bootstrap", _SEED) + steps[:, None]
+    counters = mix(ids, "bootstrap", _SEED)[:, None] + steps
     bits = mix(counters.reshape(-1), "bootstrap", _SEED + 1).astype("<u8", copy=False)
-    counts = _COUNTS.take(bits.view("<u2")).reshape(n_hashes, len(ids), _LANES)
-    return np.ascontiguousarray(counts.transpose(0, 2, 1).reshape(n_hashes * _LANES, len(ids))[:n_replicas])
+    return _COUNTS.take(bits.view("<u2")).reshape(len(ids), n_hashes * _LANES)[:, :n_replicas].T

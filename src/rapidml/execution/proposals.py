@@ -43,6 +43,8 @@ class Proposals(Lane):
         for candidate in search.candidates:
             if candidate.number in search.pruned:
                 self._note_reached(candidate)
+            if candidate.number not in search.journalled:  # of another run: it keeps its number if this one is ended
+                self.journal({"model": search.name, "values": dict(candidate.values)})
 
     def _find_largest(self) -> int | None:
         """Rounds of a whole fit, if candidates are looked at before."""

@@ -46,6 +46,7 @@ class ModelSearch:
         errors: Why a fit on the way to a candidate failed, by number.
         reached: Rounds, folds, score and seconds of candidates that are looked at on the way, by number.
         repeats: Fits of candidates on folds that were drawn again, by number.
+        journalled: Numbers of the candidates that this run has written down before.
         parts: Rows that the fits of a candidate train on: each fold's, or those without the validation part.
         trained: Fits that this execution has trained.
         spent: Seconds that they took.
@@ -76,6 +77,7 @@ class ModelSearch:
         self._best: int | None = None
         self.reached: dict[int, dict[str, float]] = {}
         self.repeats: dict[int, tuple[ScoreStep, ...]] = {}
+        self.journalled: set[int] = set()
         self.parts: tuple[str, ...] = tuple(_list_parts(resolved))
         self._contents: dict[tuple[str, int], dict[str, Any]] = {}
         self.family = make_key({**self._base_content(self.parts[0], 0), "model": {"type": self.entry.type}})
@@ -188,6 +190,7 @@ class ModelSearch:
         for entry in entries:
             if entry.get("model") == self.name and self.space.contains(entry["values"]):
                 candidate = self.add(entry["values"])
+                self.journalled.add(candidate.number)
                 if "repetition" in entry:
                     self.repeat(candidate, entry["repetition"])
                 if "pruned" in entry:
