@@ -22,7 +22,7 @@ from rapidml.layout import (
     wrap,
 )
 from rapidml.live import exit_code
-from rapidml.terminal import comparison_lines, left_out_lines, listing_lines, result_lines, show_lines
+from rapidml.terminal import comparison_lines, left_out_lines, listing_lines, params_text, result_lines, show_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,6 +185,13 @@ def test_errors_in_the_same_words_are_one_line() -> None:
 def test_a_warning_of_the_only_fit() -> None:
     warnings = [{"model": "bdt", "text": "odd", "fits": 1}]
     assert "bdt, 1 of 1 fit warned: odd" in result_lines(make_result({"bdt": entry(fits=1)}, warnings=warnings))
+
+
+def test_layers_read_as_a_network() -> None:
+    layers = [["Flatten", {}], ["Dense", {"units": 8, "activation": "relu"}]]
+    assert params_text({"epochs": 3, "layers": layers}) == "epochs=3; layers Flatten, Dense(units=8, activation=relu)"
+    assert params_text({"layers": 3}) == "layers=3"
+    assert params_text({}) == "all at their defaults"
 
 
 def test_exit_codes_of_results() -> None:

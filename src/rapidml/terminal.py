@@ -155,8 +155,16 @@ def _score_table(result: Mapping[str, Any], names: Sequence[str], width: int | N
 
 
 def params_text(params: Mapping[str, Any]) -> str:
-    """Parameters of a model as a sentence."""
-    return ", ".join(f"{key}={value}" for key, value in params.items()) or "all at their defaults"
+    """Parameters of a model as a sentence; layers of a network as ``Dense(units=8), Dropout(rate=0.1)``."""
+    layers = params.get("layers")
+    stacked = layers if isinstance(layers, list | tuple) else ()
+    plain = _join_values({key: value for key, value in params.items() if key != "layers" or not stacked})
+    stack = ", ".join(f"{name}({_join_values(options)})" if options else name for name, options in stacked)
+    return "; ".join(part for part in (plain, stack and f"layers {stack}") if part) or "all at their defaults"
+
+
+def _join_values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
 def model_lines(name: str, entry: Mapping[str, Any], width: int | None = None) -> list[str]:

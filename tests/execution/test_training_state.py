@@ -65,6 +65,14 @@ def test_losses_of_one_process_are_collected_epoch_by_epoch(driven: Driven) -> N
     assert again.told["history"] == {"round": [1, 2], "train": [2.0, 1.0]}
 
 
+def test_a_loss_that_is_told_late_stands_beside_its_epoch(driven: Driven) -> None:
+    late = make_progress("net", 3)
+    late.data["scores"]["watch"] = 0.7
+    driven.tell(make_event("step_started", "net"), make_progress("net", 1), late)
+    (going,) = driven.look().models["net"]
+    assert going.told["history"] == {"round": [1, 3], "train": [2.0, 2 / 3], "watch": [None, 0.7]}
+
+
 def test_what_was_stored_before_is_shown_once_there_is_a_result(driven: Driven) -> None:
     for model in KEYS:
         driven.store_fact(make_fact(model))

@@ -153,8 +153,12 @@ def test_an_array_beside_columns_is_refused() -> None:
 
 def test_a_loss_that_is_no_number_ends_the_fit() -> None:
     rows = make_rows("regression")
-    with pytest.raises(ModelError, match=r"not a number in epoch 1: .* lower params.learning_rate"):
-        fit(rows, "regression", "mlp", optimizer="sgd", learning_rate=1e20, epochs=3, batch_size=16)
+    fast: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1e20, "epochs": 3, "batch_size": 16}
+    with pytest.raises(ModelError, match=r"not a number in epoch 1: .*\(1e\+20\) is too high; lower params.learning_rate"):
+        fit(rows, "regression", "mlp", **fast)
+    columns = tuple(replace(column, values=1000 * column.values) for column in rows.features.columns)
+    with pytest.raises(ModelError, match=r"features are as large as [\d.e+]+, .*; add 'prepare: \[standardize\]', or lower"):
+        fit(replace(rows, features=Frame(columns)), "regression", "mlp", **fast)
 
 
 def test_a_rank_that_goes_on_draws_its_own_random_numbers() -> None:

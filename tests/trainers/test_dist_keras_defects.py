@@ -1,4 +1,4 @@
-"""The defects of dist-keras that rules and centre can show, each a test by its number.
+"""The defects of dist-keras, each a test by its number.
 
 They were found by reading its code at 06c4e39; numbers are those of the list that names all thirteen.
 """
@@ -8,18 +8,22 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import threading
+import time
 import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rapidml.models.network_batches import order_rows
 from rapidml.trainers import centre as centre_module
 from rapidml.trainers.centre import Centre
 from rapidml.trainers.rules import AsynchronousRule, leave_look_ahead, make_rule
 from rapidml.trainers.shard_work import Stop, Window
 from rapidml.trainers.weights import Weights
 from tests.trainers.players import BATCH, Players, add, make_centre, make_plan, weights
+from tests.trainers.serving import make_served
 
 
 @pytest.mark.parametrize("name", ["averaging", "ensemble", "downpour"])
@@ -42,6 +46,16 @@ def test_02_ensemble_trains_its_epochs_and_gives_a_network_a_replica() -> None:
     players = Players(make_centre(make_plan("ensemble", 3), [2, 4, 6], epochs=2), add(1.0))
     players.finish()
     assert [one.trained[0][0] for one in players.centre.weights] == [2.0, 4.0, 6.0]
+
+
+def test_03_rows_are_shuffled_anew_in_every_epoch_and_none_is_left_out() -> None:
+    ids = np.arange(1000, dtype=np.uint64)
+    first, second, again = (order_rows(ids, seed, epoch) for seed, epoch in ((1, 0), (1, 1), (1, 0)))
+    np.testing.assert_array_equal(first, again)
+    for order in (first, second):
+        np.testing.assert_array_equal(np.sort(order), np.arange(1000))
+        assert (order == np.arange(1000)).mean() < 0.02
+    assert (first == second).mean() < 0.02
 
 
 def test_04_averaging_forgets_the_replicas_of_earlier_epochs() -> None:
@@ -103,6 +117,28 @@ def test_08_a_wrong_commit_and_a_diverged_one_are_told_and_never_taken() -> None
     assert players.centre.failure is not None
     assert players.centre.weights[0].trained[0][0] == 0.0
     assert players.centre.samples == 0
+
+
+@pytest.mark.cluster  # sockets of its own
+def test_09_a_replica_that_waits_for_others_uses_no_processor() -> None:
+    with make_served("easgd", 2, window=1) as serving:
+        toys = [serving.make_toy(replica) for replica in range(2)]
+        joining = [threading.Thread(target=toy.step, daemon=True) for toy in toys]
+        for thread in joining:
+            thread.start()
+        for thread in joining:
+            thread.join(10)
+        waiting = threading.Thread(target=toys[0].step, daemon=True)
+        waiting.start()
+        while not any(one.is_answering for one in serving.server._connected.values()):
+            time.sleep(0.01)
+        began = time.process_time()
+        time.sleep(0.5)
+        assert waiting.is_alive()
+        assert time.process_time() - began < 0.25
+        toys[1].step()
+        waiting.join(10)
+        assert not waiting.is_alive()
 
 
 def test_10_staleness_is_exact_and_is_what_divides_the_commit() -> None:

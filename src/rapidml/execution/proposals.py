@@ -93,9 +93,9 @@ class Proposals(Lane):
             return candidate.steps[: rung.folds], candidate.spec
         return self.search.rungs_of(candidate, rung.rounds)[: rung.folds], shorten(candidate.spec, rung.rounds)
 
-    def refill(self, wanted: int, *, is_late: bool) -> None:
-        """Ask for candidates while the queue is shorter than what could begin."""
-        while len(self.queue) < wanted:
+    def refill(self, wanted: int, *, is_late: bool) -> None:  # noqa: ARG002  (the later asked, the more is known)
+        """Ask for a candidate when nothing is queued."""
+        while not self.queue:
             candidate = self._choose_next(is_late=is_late)
             if candidate is None:
                 return

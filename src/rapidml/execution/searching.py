@@ -48,6 +48,8 @@ LOOK_AHEAD = 2
 for long."""
 HELD = 8
 """Forms of rows that a worker is thought to hold."""
+MANY = 1_000_000
+"""Candidates to come of a search that time alone ends."""
 HANDS_SECONDS = 60.0
 """Longest wait for a worker in place of the last one that died."""
 KEPT_PREDICTIONS = 100
@@ -234,7 +236,8 @@ class Searching:
         """Whether a worker should prepare rows that another one holds: not where that takes longer than it saves."""
         if group.rows in hand.held or group.rows not in elsewhere:
             return True
-        left = sum(other.rows == group.rows for other in near)
+        search = group.lane.search
+        left = sum(other.rows == group.rows for other in near) + (MANY if search.is_endless else search.count_coming())
         holders = sum(group.rows in other.held for other in self.hands.values())
         return not hand.running and left * group.lane.fit_seconds / (1 + holders) > group.lane.prepare_seconds / 2
 

@@ -209,7 +209,7 @@ def _add_losses(history: Mapping[str, Any], epoch: int, scores: Mapping[str, flo
     """A history with the losses of one more epoch; epochs between two news are left out."""
     known = [at for at, number in enumerate(history.get("round", ())) if number < epoch]
     names: Iterable[str] = dict.fromkeys([*history, "round", *scores])
-    found = {
-        name: [(history.get(name) or [])[at] for at in known if at < len(history.get(name) or [])] for name in names
+    kept = {name: dict(enumerate(history.get(name) or ())) for name in names}
+    return {
+        name: [*map(values.get, known), epoch if name == "round" else scores.get(name)] for name, values in kept.items()
     }
-    return {name: [*values, epoch if name == "round" else scores.get(name)] for name, values in found.items()}

@@ -156,7 +156,7 @@ class NetworkFit:
         loop.end_epoch()
         mean = float((losses.astype("float64") * batches.totals).sum() / batches.totals.sum())
         if not math.isfinite(mean):
-            raise ModelError(explain_divergence(epoch + 1, self.plan))
+            raise ModelError(explain_divergence(epoch + 1, self.plan, self.rows))
         state = loop.get_state()
         history = {name: list(found) for name, found in model.history.items()} or {"round": [], "train": []}
         history["round"].append(epoch + 1)
@@ -187,6 +187,8 @@ class NetworkFit:
         return replace(self._last, plan=plan, state=state, rounds=epoch, history=history, cut_to=None)
 
 
+LARGE = 100.0
+"""Inputs beyond that are blamed for a loss that is no number: standardized ones and images rescaled are below."""
 _CARRIED = ("state", "rounds", "best_round", "history", "best")
 
 
@@ -197,9 +199,14 @@ def _is_prefix(shorter: NetworkPlan, longer: NetworkPlan) -> bool:
     return replace(shorter, epochs=longer.epochs) == longer and not longer.depends_on_epochs
 
 
-def explain_divergence(epoch: int, plan: NetworkPlan) -> str:
+def explain_divergence(epoch: int, plan: NetworkPlan, rows: NetworkRows) -> str:
     """Why the loss is no longer a number, as far as one can tell, and what to do."""
+    head = f"the loss is not a number in epoch {epoch}: "
+    largest = max(float(rows.inputs.max()), -float(rows.inputs.min()))
+    if largest <= LARGE:
+        return f"{head}most often the learning rate ({plan.learning_rate:g}) is too high; lower params.learning_rate"
+    fix = "'prepare: [standardize]'" if rows.inputs.ndim == 2 else "a layer Rescaling in front"
     return (
-        f"the loss is not a number in epoch {epoch}: most often the learning rate ({plan.learning_rate:g}) is too "
-        "high, or features are not on a scale near 1; lower params.learning_rate, or add 'prepare: [standardize]'"
+        f"{head}features are as large as {largest:.3g}, or the learning rate ({plan.learning_rate:g}) is too high; add "
+        f"{fix}, or lower params.learning_rate"
     )
