@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROWS = 20_000
-CANDIDATES = 44
+CANDIDATES = 36
 """Of hyperband, so that it takes about a quarter of the grid's compute; the grid has 54."""
 COMPUTE = 0.25
 SHORTFALL = 1.0

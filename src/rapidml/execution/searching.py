@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 MOST_LOSSES = 2
 """How often the worker of a fit may die before the fit is given up."""
 AHEAD = 2
-"""Tasks handed over for each worker: one runs, the other is there when it ends."""
+"""Tasks handed over for each worker: one runs, the other is there when it ends. Only one where the next candidate
+depends on scores: with two, hyperband misses the best of a grid that it finds with one."""
 BATCH_GROUPS = 32
 BATCH_CELLS = 500_000
 """Fits of a task at most, and rows x features x rounds: a Dask task costs as much as a fit of a few hundred rows."""
@@ -177,7 +178,8 @@ class Searching:
     def _hand_over(self, add: Any) -> None:
         """Give every worker what it can begin soon."""
         count = self.session.workers.count
-        ahead = 1 if self._is_limited() else AHEAD  # a worker that is ended takes nothing else with it
+        is_single = self._is_limited() or any(lane.search.is_adaptive for lane in self.lanes)
+        ahead = 1 if is_single else AHEAD  # a worker that is ended takes nothing else with it
         while len(self.running) < ahead * count:
             free = sorted((hand for hand in self.hands.values() if hand.running < ahead), key=lambda one: one.running)
             hand, batch = next(((hand, batch) for hand in free if (batch := self._take_batch(hand))), (None, []))
