@@ -154,10 +154,14 @@ def test_an_array_beside_columns_is_refused() -> None:
 def test_a_loss_that_is_no_number_ends_the_fit() -> None:
     rows = make_rows("regression")
     fast: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1e20, "epochs": 3, "batch_size": 16}
-    with pytest.raises(ModelError, match=r"not a number in epoch 1: .*\(1e\+20\) is too high; lower params.learning_rate"):
+    with pytest.raises(
+        ModelError, match=r"not a number in epoch 1: .*\(1e\+20\) is too high; lower params.learning_rate"
+    ):
         fit(rows, "regression", "mlp", **fast)
     columns = tuple(replace(column, values=1000 * column.values) for column in rows.features.columns)
-    with pytest.raises(ModelError, match=r"features are as large as [\d.e+]+, .*; add 'prepare: \[standardize\]', or lower"):
+    with pytest.raises(
+        ModelError, match=r"features are as large as [\d.e+]+, .*; add 'prepare: \[standardize\]', or lower"
+    ):
         fit(replace(rows, features=Frame(columns)), "regression", "mlp", **fast)
 
 
