@@ -185,7 +185,7 @@ class RankSums:
         in the cache: cumulated sums take twice as long.
         """
         above, below = true.T, false.T
-        area = self.totals[0] * below.sum(axis=0)
+        area: NDArray[np.float64] = self.totals[0] * below.sum(axis=0)
         while len(above) > 1:
             if len(above) % 2:
                 area += above[:-1].sum(axis=0) * below[-1]
