@@ -1,8 +1,8 @@
 """Hyperband at a quarter of a grid's compute: is its best candidate as good? For ``search.py``.
 
 Both search the same ranges on the same folds, with nothing random in a fit: a seed changes the proposals alone. The
-grid is computed once, hyperband with every seed from nothing. Compute is the boosting rounds trained on folds, which are
-what hyperband deals out; seconds of these fits are shown beside them: good candidates have deep trees, which take longer.
+grid is computed once, hyperband with every seed from nothing. Compute is the boosting rounds trained on folds, which
+are what hyperband deals out; seconds of these fits are shown, too: good candidates have deep trees, which take longer.
 """
 
 from __future__ import annotations
