@@ -10,7 +10,8 @@ they are made up.
 - ``rounds``: XGBoost with a range of four numbers of rounds, which come from one fit: 0.5 times ``GridSearchCV``.
 - ``plain``: XGBoost without such a range: 1.0 times.
 - ``short-5``, ``short-20``: so many rounds on 240,000 x 28: 0.5 times; the quantised rows are made once a fold.
-- ``logistic``, ``forest``: scikit-learn's classes: 0.9 times ``GridSearchCV``, 0.8 times dask-ml's and Ray Tune.
+- ``logistic``, ``forest`` (with four numbers of trees): scikit-learn's classes: 0.9 times ``GridSearchCV``, 0.8 times
+  dask-ml's and Ray Tune.
 - ``forest-plain``: without a range of trees nothing can be shared, and both sides grow the same trees: 1.0 times.
 - ``hyperband``: at a quarter of a grid's compute; the mean of the best scores over 20 seeds is not below the grid's by
   more than its standard error.
