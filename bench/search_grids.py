@@ -134,7 +134,7 @@ GRIDS = {
         Table(10_000),
         FOREST,
         {},
-        (over("max_features", 0.2, 0.5), over("min_samples_leaf", 1, 5, 20), over("n_estimators", 10, 20, 30, 40)),
+        (over("max_features", 0.2, 0.5), over("min_samples_leaf", 5, 10, 20), over("n_estimators", 10, 20, 30, 40)),
         {"scikit-learn": 0.9, **dict.fromkeys(ALL, 0.8)},
         is_seeded=True,
     ),
