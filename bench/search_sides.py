@@ -154,8 +154,14 @@ def load_facts(store: Path) -> list[Fact]:
     return [fact for path in paths for fact in read_facts(path)]
 
 
-def require_agreement(store: Path, peer: str, finished: Finished) -> None:
+def require_agreement(store: Path, peer: str, finished: Finished, within: float = TOLERANCE) -> None:
     """Make sure that a peer has scored the same candidates alike, and found the same best one.
+
+    Args:
+        store: What rapidml has found.
+        peer: Name of the peer.
+        finished: Its run.
+        within: Largest difference of a score.
 
     Raises:
         RuntimeError: It has not.
@@ -167,7 +173,7 @@ def require_agreement(store: Path, peer: str, finished: Finished) -> None:
     if own.keys() != other.keys():
         raise RuntimeError(f"rapidml has {len(own)} candidates, {peer} has {len(other)}, and they are not the same")
     difference = max(_difference(own[name], other[name]) for name in own)
-    if not difference <= TOLERANCE:
+    if not difference <= within:
         raise RuntimeError(f"scores of rapidml and of {peer} differ by {difference:.2g}: they did not do the same work")
     chosen = next(row["values"] for row in rows if row["number"] == best)
     means = {name: math.fsum(folds) / len(folds) for name, folds in own.items()}
