@@ -49,7 +49,7 @@ demo: $(VENV)/.installed-run
 	echo; echo "to look around:  cd $$scratch  and  $$rapidml ls"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not ($(REST))" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not ($(REST))" -n auto --dist loadfile $(PYTEST_ARGS)
 
 # pytest's exit code 5 means that no test carries these markers.
 test-rest: $(VENV)/.installed-dev
