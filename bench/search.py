@@ -1,11 +1,11 @@
 """Searches against those of other libraries: whole processes, from the command to the best candidate.
 
 Both sides get the same Parquet file, whose column ``fold`` deals the rows to three folds, the same candidates and rows
-of equal weight; every score has to agree within 1e-6 (of few trees 1e-5) and the best candidate has to be the same, else the bench ends
-with an error. rapidml runs from an empty store, without a cluster (cold) and on a warm one that has not seen the rows.
-Besides, it checks the recipe, looks for leaks, compares the best candidates by replicas and stores everything. Rows are
-those of the UCI HIGGS set in ``../shared/data``, drawn with replacement and blurred where more are wanted; without it
-they are made up.
+of equal weight; every score has to agree within 1e-6 (of few trees 1e-5) and the best candidate has to be the same,
+else the bench ends with an error. rapidml runs from an empty store, without a cluster (cold) and on a warm one that has
+not seen the rows. Besides, it checks the recipe, looks for leaks, compares the best candidates by replicas and stores
+everything. Rows are those of the UCI HIGGS set in ``../shared/data``, drawn with replacement and blurred where more are
+wanted; without it they are made up.
 
 - ``rounds``: XGBoost with a range of four numbers of rounds, which come from one fit: 0.5 times ``GridSearchCV``.
 - ``plain``: XGBoost without such a range: 1.0 times.
