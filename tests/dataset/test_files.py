@@ -99,6 +99,21 @@ def test_variables_in_paths(monkeypatch: pytest.MonkeyPatch) -> None:
         expand("${NOWHERE}/x.csv")
 
 
+def test_what_a_variable_says_is_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_csv: Writes
+) -> None:
+    path = write_csv("data/events.csv", "x", "1")
+    (tmp_path / "recipes").mkdir()
+    monkeypatch.chdir(tmp_path / "data")
+    monkeypatch.setenv("EVENTS", "../data/events.csv")
+    monkeypatch.setenv("FOLDER", str(path.parent))
+    for written in ("${EVENTS}", "${FOLDER}/events.csv", "${FOLDER}/*.csv"):
+        assert find_files(written, tmp_path / "recipes") == [(str(path), "events.csv")]
+    monkeypatch.setenv("EVENTS", "nowhere/events.csv")
+    with pytest.raises(FieldError, match=r"data/nowhere does not exist; the value of a variable is relative"):
+        find_files("${EVENTS}", tmp_path / "recipes")
+
+
 def test_missing_files_say_what_was_searched(tmp_path: Path, write_csv: Writes) -> None:
     write_csv("data/events.csv", "x", "1")
     with pytest.raises(FieldError, match=r"a file at .*data/event\.csv; to fix: did you mean events\.csv"):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WILD = re.compile(r"[*?\[]")
+_START = "paths are relative to the recipe's file"
 
 
 class HashMemory(Protocol):
@@ -256,7 +257,8 @@ def find_files(written: str, base: Path, where: Sequence[str | int] = ("dataset"
 
     Args:
         written: Path, glob or URL as in the recipe.
-        base: Folder that relative paths start from.
+        base: Folder that relative paths start from; one that begins with a variable starts from the working folder, as
+            who sets a variable in a shell means it.
         where: Field of the recipe, for messages.
 
     Returns:
@@ -268,14 +270,15 @@ def find_files(written: str, base: Path, where: Sequence[str | int] = ("dataset"
     pattern = expand(written, where)
     if "://" in pattern:
         return _find_remote(pattern, written, where)
-    absolute = os.path.abspath(base / Path(pattern).expanduser())  # noqa: PTH100  (no symlink is resolved)
+    start = Path.cwd() if _VARIABLE.match(written) else base
+    absolute = os.path.abspath(start / Path(pattern).expanduser())  # noqa: PTH100  (no symlink is resolved)
     if not _WILD.search(pattern) or Path(absolute).is_file():
         return [_find_one(Path(absolute), written, where)]
     fixed = _fixed_folder(absolute)
     found = [Path(path) for path in glob.glob(absolute, recursive=True)]  # noqa: PTH207  (an absolute pattern)
     files = sorted((path.relative_to(fixed).as_posix(), str(path)) for path in found if path.is_file())
     if not files:
-        raise FieldError(where, f"files that match {written} (searched {fixed})", _what_is_there(Path(fixed)))
+        raise FieldError(where, f"files that match {written} (searched {fixed})", _what_is_there(Path(fixed), written))
     return [(path, name) for name, path in files]
 
 
@@ -284,17 +287,18 @@ def _find_one(path: Path, written: str, where: Sequence[str | int]) -> tuple[str
         return str(path), path.name
     if path.is_dir():
         raise FieldError(where, f"a file, but {written} is a folder", f"name its files, such as {written}/*.parquet")
-    raise FieldError(where, f"a file at {path}", _what_is_there(path.parent, path.name))
+    raise FieldError(where, f"a file at {path}", _what_is_there(path.parent, written, path.name))
 
 
-def _what_is_there(folder: Path, wanted: str = "") -> str:
+def _what_is_there(folder: Path, written: str, wanted: str = "") -> str:
     import difflib
 
+    start = "the value of a variable is relative to the working folder" if _VARIABLE.match(written) else _START
     if not folder.is_dir():
-        return f"the folder {folder} does not exist; paths are relative to the recipe's file"
+        return f"the folder {folder} does not exist; {start}"
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     close = difflib.get_close_matches(wanted, names, 3, 0.6) if wanted else names[:3]
-    return f"did you mean {' or '.join(close)}" if close else "paths are relative to the recipe's file"
+    return f"did you mean {' or '.join(close)}" if close else start
 
 
 def _fixed_folder(pattern: str) -> str:

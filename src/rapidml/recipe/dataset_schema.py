@@ -46,7 +46,10 @@ class Sample(Part):
         Text | ArrayFiles,
         Affects("rows"),
         Expects("a path or glob, or {features: FILE, target: FILE}", "data/signal_*.parquet"),
-        Field(description="File, glob or URL, relative to the recipe's file; or `{features: FILE, target: FILE}`."),
+        Field(
+            description="File, glob or URL, relative to the recipe's file, or to the working folder if it begins with "
+            "`${NAME}`; or `{features: FILE, target: FILE}`."
+        ),
     ]
     tree: Annotated[
         Text | None,
@@ -95,7 +98,10 @@ class Dataset(Part):
         Text | ArrayFiles | None,
         Affects("rows"),
         Expects("a path or glob, or {features: FILE, target: FILE}", "data/events-*.parquet"),
-        Field(description="File, glob or URL, relative to the recipe's file; or `{features: FILE, target: FILE}`."),
+        Field(
+            description="File, glob or URL, relative to the recipe's file, or to the working folder if it begins with "
+            "`${NAME}`; or `{features: FILE, target: FILE}`."
+        ),
     ] = None
     classes: Annotated[
         dict[Text, Samples] | None,
