@@ -17,6 +17,7 @@ from rapidml.dataset.hashes import hash_local, hash_remote
 from rapidml.dataset.problems import FieldError
 from rapidml.errors import DatasetError
 from rapidml.recipe.schema import ArrayFiles, Sample
+from rapidml.recipe.variables import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from rapidml.recipe.schema import Dataset
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WILD = re.compile(r"[*?\[]")
 _START = "paths are relative to the recipe's file"
 
@@ -141,7 +141,7 @@ def expand(path: str, where: Sequence[str | int] = ("dataset", "path")) -> str:
             raise FieldError(where, f"a variable that is set; {name} is not", f"export {name}=... before you start")
         return os.environ[name]
 
-    return _VARIABLE.sub(value, path)
+    return VARIABLE.sub(value, path)
 
 
 def list_samples(dataset: Dataset) -> tuple[SampleFiles, ...]:
@@ -270,7 +270,7 @@ def find_files(written: str, base: Path, where: Sequence[str | int] = ("dataset"
     pattern = expand(written, where)
     if "://" in pattern:
         return _find_remote(pattern, written, where)
-    start = Path.cwd() if _VARIABLE.match(written) else base
+    start = Path.cwd() if VARIABLE.match(written) else base
     absolute = os.path.abspath(start / Path(pattern).expanduser())  # noqa: PTH100  (no symlink is resolved)
     if not _WILD.search(pattern) or Path(absolute).is_file():
         return [_find_one(Path(absolute), written, where)]
@@ -293,7 +293,7 @@ def _find_one(path: Path, written: str, where: Sequence[str | int]) -> tuple[str
 def _what_is_there(folder: Path, written: str, wanted: str = "") -> str:
     import difflib
 
-    start = "the value of a variable is relative to the working folder" if _VARIABLE.match(written) else _START
+    start = "the value of a variable is relative to the working folder" if VARIABLE.match(written) else _START
     if not folder.is_dir():
         return f"the folder {folder} does not exist; {start}"
     names = sorted(path.name for path in folder.iterdir() if path.is_file())

@@ -40,7 +40,7 @@ MOST_LOSSES = 2
 """How often the worker of a fit may die before the fit is given up."""
 AHEAD = 2
 """Tasks handed over for each worker: one runs, the other is there when it ends. Only one where the next candidate
-depends on scores: with two, hyperband misses the best of a grid that it finds with one."""
+depends on scores, so that it is proposed when as many as possible are known."""
 BATCH_GROUPS = 32
 BATCH_CELLS = 500_000
 """Fits of a task at most, and rows x features x rounds: a Dask task costs as much as a fit of a few hundred rows."""
@@ -172,7 +172,7 @@ class Searching:
         self._find_hands()
         while not self.hands and not self.running and time.monotonic() < end:
             self.session.refuse_lost()
-            time.sleep(0.1)
+            time.sleep(0.1)  # workers that another process starts: there is nothing to wait on
             self._find_hands()
 
     def _hand_over(self, add: Any) -> None:
