@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import rapidml
@@ -75,6 +77,20 @@ def test_listings_import_nothing_heavy(folder: Path, arguments: tuple[str, ...])
 )
 def test_what_computes_nothing_imports_no_library_that_computes(folder: Path, arguments: tuple[str, ...]) -> None:
     assert not list_imports(folder, *arguments) & HEAVY
+
+
+def test_a_first_look_loads_no_pandas(tmp_path: Path) -> None:
+    """What Arrow does not need for numbers without nulls, and takes a third of a second."""
+    events = make_events(60)
+    pq.write_table(pa.table({name: events[name] for name in ("pt", "eta", "label")}), tmp_path / "events.parquet")
+    text = """
+dataset: {path: events.parquet, target: label, positive: s}
+models: {bdt: {type: xgboost}}
+"""
+    write(tmp_path / "recipe.yaml", text)
+    found = list_imports(tmp_path, "plan", "recipe.yaml")
+    assert "pyarrow" in found
+    assert "pandas" not in found
 
 
 def test_importing_the_package_is_free() -> None:

@@ -73,7 +73,19 @@ def load_arrow(column: Any) -> RawColumn:
         column = _to_float(column, pa)
     if t.is_float16(column.type):
         column = column.cast(pa.float32())
-    return RawColumn(np.ascontiguousarray(column.to_numpy()))
+    return RawColumn(np.ascontiguousarray(_to_numpy(column)))
+
+
+def _to_numpy(column: Any) -> Any:
+    """The values as they lie in memory. Arrow's own way from chunks to NumPy loads pandas, a third of a second."""
+    import numpy as np
+    import pyarrow.types as t
+
+    if column.null_count or not len(column) or t.is_boolean(column.type):
+        return column.to_numpy(zero_copy_only=False)
+    chunks = column.chunks if hasattr(column, "chunks") else [column]
+    arrays = [np.from_dlpack(chunk) for chunk in chunks if len(chunk)]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _to_float(column: Any, pa: Any) -> Any:
@@ -93,7 +105,7 @@ def _load_text(column: Any) -> RawColumn:
         if isinstance(column, pa.ChunkedArray):
             raise DatasetError("a text column is too large for one file; split the file")
     categories = column.dictionary.to_pylist()
-    codes = column.indices.to_numpy(zero_copy_only=False)
+    codes = _to_numpy(column.indices)
     if column.indices.null_count:  # pyarrow.compute could fill them, but takes a tenth of a second to import
         codes = np.where(np.isnan(codes), -1, codes)
     codes = codes.astype(np.int32)
