@@ -135,6 +135,7 @@ class RankSums:
         ranked: The sorted rows.
         names: Metrics to compute; none gives the totals alone.
         n_draws: Number of replicas.
+        dtype: Of the arithmetic within a block; single precision is exact for small whole numbers.
 
     Attributes:
         ranked: The sorted rows; blocks must be added in their order.
@@ -145,9 +146,13 @@ class RankSums:
         its algorithm 2. Average precision: Manning, Raghavan, Schütze (2008), section 8.4, without interpolation.
     """
 
-    def __init__(self, ranked: RankedRows, names: Sequence[str], n_draws: int) -> None:
+    def __init__(
+        self, ranked: RankedRows, names: Sequence[str], n_draws: int, dtype: type[np.floating[Any]] = np.float64
+    ) -> None:
         self.ranked = ranked
         self.totals = np.zeros((2, n_draws))
+        self._weights = ranked.true.astype(dtype, copy=False), ranked.false.astype(dtype, copy=False)
+        self._room = np.empty((2, 0, n_draws), dtype)
         self._is_mixed = self._find_mixed()
         self._at_end = np.zeros((2, n_draws))
         self._tied = np.zeros((2, n_draws))
@@ -163,22 +168,28 @@ class RankSums:
         counts = np.add.reduceat(positive.astype(np.int64), starts)
         return np.repeat((counts > 0) & (counts < sizes), sizes)
 
-    def add(self, draws: NDArray[np.float64], start: int) -> None:
+    def add(self, draws: NDArray[np.floating[Any]], start: int) -> None:
         """Add the next block of sorted rows.
 
         Args:
             draws: How often each replica drew each row. Shape ``(n_draws, n_block)``.
             start: Place of the block's first row in the order.
         """
-        block = slice(start, start + draws.shape[1])
-        true, false = draws * self.ranked.true[block], draws * self.ranked.false[block]
+        n_block = draws.shape[1]
+        block = slice(start, start + n_block)
+        if n_block > self._room.shape[1]:  # made once: memory that is fresh in every block costs more than the sums
+            self._room = np.empty((2, n_block, draws.shape[0]), self._room.dtype)
+        true, false = (
+            np.multiply(draws.T, weights[block, None], out=room[:n_block]).T
+            for weights, room in zip(self._weights, self._room, strict=True)
+        )
         if "average_precision" in self._sums:
             self._add_precision(true, false, self.ranked.is_end[block])
         if "roc_auc" in self._sums:
             self._sums["roc_auc"] += self._find_area(true, false) + self._find_tied(true, false, block)
         self.totals += [true.sum(axis=1), false.sum(axis=1)]
 
-    def _find_area(self, true: NDArray[np.float64], false: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _find_area(self, true: NDArray[Any], false: NDArray[Any]) -> NDArray[np.float64]:
         """Weights of pairs of a negative row of the block with the positive rows above it. Shape ``(n_draws,)``.
 
         Those within the block by halves: all pairs of neighbours, then of pairs of them, and so on, with sums that stay
@@ -194,9 +205,7 @@ class RankSums:
             above, below = above[0::2] + above[1::2], below[0::2] + below[1::2]
         return area
 
-    def _find_tied(
-        self, true: NDArray[np.float64], false: NDArray[np.float64], block: slice
-    ) -> NDArray[np.float64] | float:
+    def _find_tied(self, true: NDArray[Any], false: NDArray[Any], block: slice) -> NDArray[np.float64] | float:
         """Half the weights of pairs with equal scores. Shape ``(n_draws,)``."""
         mixed = np.flatnonzero(self._is_mixed[block])
         if not len(mixed):
@@ -210,7 +219,7 @@ class RankSums:
         self._tied = np.zeros_like(self._tied) if last[-1] else sums[:, :, -1].copy()
         return np.asarray(np.einsum("rg,rg->r", sums[0][:, :n_ended], sums[1][:, :n_ended]) / 2)
 
-    def _add_precision(self, true: NDArray[np.float64], false: NDArray[np.float64], ends: NDArray[np.bool_]) -> None:
+    def _add_precision(self, true: NDArray[Any], false: NDArray[Any], ends: NDArray[np.bool_]) -> None:
         true, false = (cumulate(part, ends, self.totals[i], self._at_end[i]) for i, part in enumerate((true, false)))
         self._at_end[:] = true[:, -1], false[:, -1]
         steps = true[:, 1:] - true[:, :-1]

@@ -61,11 +61,14 @@ def _draw(
     equal = [metric.name for metric in metrics if metric.can_balance] if balanced else []
     sums = LinearSums(rows, linear, equal, n_replicas) if linear else None
     ordered = [metric.name for metric in metrics if metric.kind == "rank"]
-    ranks = [RankSums(one, ordered, n_replicas) for one in ranked]
+    # Without weights, sums and products of the draws of a block are whole numbers below 2**24.
+    is_whole = [metric.name for metric in metrics] == ["roc_auc"] and bool((rows.weight == 1).all())
+    dtype: type[np.floating[Any]] = np.float32 if is_whole else np.float64
+    ranks = [RankSums(one, ordered, n_replicas, dtype) for one in ranked]
     # Draws cost less than keeping them: each class against the rest makes them again in its own order.
     for number, rank in enumerate(ranks or [None]):
         order = np.arange(len(rows.truth)) if rank is None else rank.ranked.order
-        for start, index, draws in _list_blocks(rows, order, n_replicas):
+        for start, index, draws in _list_blocks(rows, order, n_replicas, dtype):
             if sums is not None and number == 0:
                 sums.add(draws, index)
             if rank is not None:
@@ -89,12 +92,18 @@ def _pass_cuts(rows: CheckedRows, cuts: Mapping[str, CutSums], n_replicas: int) 
 
 
 def _list_blocks(
-    rows: CheckedRows, order: NDArray[np.intp], n_replicas: int
-) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.float64]]]:
-    """Place, rows and draws, the last of shape ``(n_replicas, n_block)``, of blocks of rows in some order."""
+    rows: CheckedRows, order: NDArray[np.intp], n_replicas: int, dtype: type[np.floating[Any]] = np.float64
+) -> Iterator[tuple[int, NDArray[np.intp], NDArray[Any]]]:
+    """Place, rows and draws, the last of shape ``(n_replicas, n_block)``, of blocks of rows in some order.
+
+    The draws of a block are written over those of the one before.
+    """
+    room = np.empty((_BLOCK, n_replicas), dtype)
     for start in range(0, len(order), _BLOCK):
         index = order[start : start + _BLOCK]
-        yield start, index, poisson_draws(rows.ids[index], n_replicas).astype(np.float64)
+        draws = room[: len(index)]
+        draws[:] = poisson_draws(rows.ids[index], n_replicas).T
+        yield start, index, draws.T
 
 
 def _is_constant(rows: CheckedRows) -> bool:
