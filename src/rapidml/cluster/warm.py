@@ -106,6 +106,11 @@ def _wait_for_other(folder: Path) -> Served:
     raise ClusterError(f"another process was starting the warm cluster and failed; its log is {folder / LOG}")
 
 
+def is_noted() -> bool:
+    """Whether there seems to be a warm cluster: it is written down, which costs nothing to see."""
+    return os.path.lexists(runtime_folder() / RECORD)
+
+
 def find_warm() -> Served | None:
     """The warm cluster, if it runs and has the environment of this process; None if there is none.
 

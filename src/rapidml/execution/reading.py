@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.profile import Profile
 from rapidml.events import Event
 from rapidml.execution.rows import RowsRequest
+from rapidml.models.network_params import NETWORKS
+from rapidml.models.registry import find_adapter
 from rapidml.planning import step_keys
+from rapidml.recipe.ranges import list_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +22,15 @@ if TYPE_CHECKING:
     from rapidml.execution.known import StoredFacts
     from rapidml.execution.session import Session
     from rapidml.planning.checking import Checked
+    from rapidml.recipe.schema import ModelEntry, Search
     from rapidml.store.facts import Fact
     from rapidml.store.store import Store
+
+BYTES_OF_CELL = 4
+"""Of a file of a dataset, for each number."""
+USUAL_FOLDS = 5
+USUAL_ROUNDS = 5
+"""What a fit of 100 rounds counts in cells, for work that is not planned yet: rounds / 20."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +114,29 @@ def read(session: Session, checked: Checked, reading: Reading) -> Reading:
     return reading
 
 
-def _expected_fits(checked: Checked) -> int:
-    """Fits that the recipe asks for, as far as it alone tells."""
-    folds = checked.recipe.split.folds
-    return len(checked.recipe.models) * (folds + 1 if isinstance(folds, int) else 1)
+def guess_work(checked: Checked) -> float:
+    """Rows x features x fits x rounds / 20 of all models, as far as the recipe and the sizes of its files tell.
+
+    Infinite for what needs processes of its own, however small.
+    """
+    recipe = checked.recipe
+    limits = () if recipe.search is None else (recipe.search.time_limit, recipe.search.memory_limit)
+    if any(limits) or any(entry.type in NETWORKS for entry in recipe.models.values()):
+        return math.inf
+    folds = recipe.split.folds
+    parts = folds if isinstance(folds, int) else 0 if folds is None else USUAL_FOLDS
+    cells = sum(file.size for file in checked.identity.files) / BYTES_OF_CELL
+    return cells * sum(_guess_fits(entry, recipe.search, parts) for entry in recipe.models.values())
+
+
+def _guess_fits(entry: ModelEntry, search: Search | None, parts: int) -> int:
+    """Fits of a model, each counted with its rounds."""
+    ranges = list_ranges(entry)
+    if not ranges or search is None:
+        return (parts + 1) * USUAL_ROUNDS
+    rounds = 1 if find_adapter(entry.type).iterations is None else USUAL_ROUNDS
+    count = math.prod(len(one.values) if one.points is None else one.points for one in ranges)
+    return (search.candidates if isinstance(search.candidates, int) else count) * max(1, parts) * rounds
 
 
 def _folders(session: Session, reading: Reading) -> list[str]:
@@ -118,7 +148,7 @@ def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading
 
     identity = checked.identity
     n_parts = max(1, len(identity.files))
-    session.need_to_read(n_parts, sum(file.size for file in identity.files) / 4, _expected_fits(checked))
+    session.need_to_read(n_parts, guess_work(checked))
     session.announce(Event("step_started", "read", reading.key, "dataset", {"files": n_parts}))
     request = reading.request.narrow(reading.missing)
     store = str(session.store.path)

@@ -15,7 +15,7 @@ from rapidml.execution.comparing import scored_of
 from rapidml.execution.known import StoredFacts
 from rapidml.execution.notes import list_notes, note_time
 from rapidml.execution.provenance import describe_machine, find_git, list_versions
-from rapidml.execution.reading import Reading, count_stored_files, find_reading, read, rows_request
+from rapidml.execution.reading import Reading, count_stored_files, find_reading, guess_work, read, rows_request
 from rapidml.execution.references import compare_with_reference, find_reference
 from rapidml.execution.results import make_result, make_summary, selection_name
 from rapidml.execution.search_table import add_searches, describe_planned
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from rapidml.store.store import Store
 
 
+LONG_READ = 50_000_000
+"""Bytes of files from which on a look at the first rows tells much sooner than reading them what is wrong with them."""
 ADDED: Mapping[str, Any] = {"shards": 1, "search": None, "layers": [], "trainer": None}
 """Fields that recipes got after version 0.2, with the default they came with, which changes no run of before."""
 
@@ -179,7 +181,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
         KeyboardInterrupt: Stopped by the user; the same command goes on.
     """
     started = time.perf_counter()
-    prepared = prepare(document, store, look=True)
+    prepared = prepare(document, store)
     same = prepared.run
     if same is not None and prepared.plan is not None and _is_complete(prepared.plan):
         stored = store.runs.load(same).get("result")
@@ -195,6 +197,8 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
     try:
         types = {entry.type for entry in prepared.checked.recipe.models.values()}
         with Session(store, run, options, watch, types) as session:
+            if prepared.plan is None:
+                session.expect(guess_work(prepared.checked))
             return _execute(session, prepared, started)
     except (RecipeError, ClusterError):
         if same is None:
@@ -315,10 +319,12 @@ def _finish(session: Session, prepared: Prepared, trained: int, started: float) 
 
 def _read(session: Session, prepared: Prepared) -> Reading:
     """Read what is missing; data that contradict the recipe are a problem of the recipe, with its line."""
+    document = prepared.checked.document
+    if prepared.plan is None and sum(file.size for file in prepared.checked.identity.files) > LONG_READ:
+        check_document(document, session.store.index, look=True)
     try:
         return read(session, prepared.checked, prepared.reading)
     except DatasetError as error:
-        document = prepared.checked.document
         add_data_error(document, error)
         raise RecipeError(document.file, document.problems) from error
 

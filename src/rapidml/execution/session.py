@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rapidml.cluster.cores import count_cores
 from rapidml.cluster.served import Wanted
 from rapidml.cluster.starting import Started
-from rapidml.cluster.warm import find_warm
+from rapidml.cluster.warm import find_warm, is_noted
 from rapidml.cluster.workers import (
     Workers,
     abandon,
@@ -43,8 +43,6 @@ MANY_TASKS = 400
 """Tasks up to which threads serve: small fits mostly hold the interpreter's lock, so many of them want processes."""
 MANY_FILES = 4
 """Files up to which threads read: worker processes start in the meantime."""
-USUAL_ROUNDS = 5
-"""What a fit of 100 rounds counts in cells, for work that is not planned yet: rounds / 20."""
 
 
 class Session:
@@ -158,19 +156,29 @@ class Session:
             self._workers = workers = workers.share(self.options.workers or tasks)
         return workers
 
-    def need_to_read(self, files: int, cells: float, fits: int) -> Workers:
+    def expect(self, cells: float) -> None:
+        """Begin to start worker processes if much is probably to be done, and no cluster seems to be there.
+
+        Args:
+            cells: Rows times features, summed over the fits that will probably follow.
+        """
+        if self.options.cluster is not None or self._workers is not None:
+            return
+        is_warm = self.options.workers is None and not self._looked_for_warm and is_noted()
+        if not is_warm and (self.options.workers is not None or cells > SMALL_WORK):
+            self._start_processes()
+
+    def need_to_read(self, files: int, cells: float) -> Workers:
         """Workers that read; if much is to be fitted afterwards, its worker processes start in the meantime.
 
         Args:
             files: Number of files.
-            cells: Rows times features, as far as known.
-            fits: Number of fits that will probably follow.
+            cells: Rows times features, summed over the fits that will probably follow.
         """
         workers = self._find_open()
         if workers is not None:
             return workers
-        if self.options.workers is not None or cells * USUAL_ROUNDS * fits > SMALL_WORK:
-            self._start_processes()
+        self.expect(cells)
         return self._need_threads(files) if files <= MANY_FILES else self.need(files, cells)
 
     def _find_open(self) -> Workers | None:
