@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 N_REPLICAS = 200
 """Replicas behind every interval."""
 
+_BLOCK = 1024
 _SEED = 683
 _LANES = 4
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -55,3 +56,35 @@ def poisson_draws(ids: NDArray[np.uint64], n_replicas: int = N_REPLICAS) -> NDAr
     counters = mix(ids, "bootstrap", _SEED)[:, None] + steps
     bits = mix(counters.reshape(-1), "bootstrap", _SEED + 1).astype("<u8", copy=False)
     return _COUNTS.take(bits.view("<u2")).reshape(len(ids), n_hashes * _LANES)[:, :n_replicas].T
+
+
+class KeptDraws:
+    """Draws of the rows of some parts, kept while many models are scored on them: made again they are half the work.
+
+    Attributes:
+        most_bytes: What they take in memory at most; parts beyond it are not kept.
+    """
+
+    most_bytes = 64 * 2**20
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[np.uint8]] = {}
+
+    def find(self, part: str, ids: NDArray[np.uint64]) -> NDArray[np.uint8] | None:
+        """The draws of a part, made now or before.
+
+        Args:
+            part: Name of the part.
+            ids: Its row ids, the same in every call. Shape ``(n_rows,)``.
+
+        Returns:
+            Shape ``(n_rows, N_REPLICAS)``; None if they would take too much memory.
+        """
+        if part not in self._kept:
+            if sum(map(len, self._kept.values()), len(ids)) * N_REPLICAS > self.most_bytes:
+                return None
+            draws = np.empty((len(ids), N_REPLICAS), np.uint8)
+            for start in range(0, len(ids), _BLOCK):
+                draws[start : start + _BLOCK] = poisson_draws(ids[start : start + _BLOCK]).T
+            self._kept[part] = draws
+        return self._kept[part]

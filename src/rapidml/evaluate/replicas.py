@@ -99,10 +99,12 @@ def _list_blocks(
     The draws of a block are written over those of the one before.
     """
     room = np.empty((_BLOCK, n_replicas), dtype)
+    known = rows.draws if rows.draws is not None and rows.draws.shape[1] >= n_replicas else None
     for start in range(0, len(order), _BLOCK):
         index = order[start : start + _BLOCK]
         draws = room[: len(index)]
-        draws[:] = poisson_draws(rows.ids[index], n_replicas).T
+        drawn = poisson_draws(rows.ids[index], n_replicas).T if known is None else known.take(index, axis=0)
+        draws[:] = drawn[:, :n_replicas]
         yield start, index, draws.T
 
 

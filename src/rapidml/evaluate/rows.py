@@ -25,6 +25,7 @@ class CheckedRows:
         prediction: float32 or float64, as given.
         weight: Shape ``(n_rows,)``, float64.
         task: What was learned.
+        draws: The rows' bootstrap draws; None if they are to be made. Shape ``(n_rows, n_replicas)``.
     """
 
     ids: NDArray[np.uint64]
@@ -32,6 +33,7 @@ class CheckedRows:
     prediction: NDArray[Any]
     weight: NDArray[np.float64]
     task: Task
+    draws: NDArray[np.uint8] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -61,10 +63,12 @@ def check_rows(rows: ScoredRows, task: Task) -> CheckedRows:
         if wrong:
             raise ValueError(f"{wrong:,} of {np.size(array):,} numbers in {name} are not finite")
     truth = truth.astype(np.float64) if task.kind == "regression" else _check_classes(truth, task)
+    draws = rows.draws
     if not weight.all():
         kept = weight != 0
         ids, truth, prediction, weight = ids[kept], truth[kept], prediction[kept], weight[kept]
-    return CheckedRows(ids, truth, prediction, weight, task)
+        draws = None if draws is None else draws[kept]
+    return CheckedRows(ids, truth, prediction, weight, task, draws)
 
 
 def _as_float(prediction: NDArray[Any]) -> NDArray[Any]:

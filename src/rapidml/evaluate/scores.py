@@ -36,12 +36,14 @@ class ScoredRows:
         prediction: Probability of class 1, shape ``(n_rows,)``; of every class, shape ``(n_rows, n_classes)``; or the
             value, shape ``(n_rows,)``. float32 or float64, as stored: log_loss clips at the type's own resolution.
         weight: Physics weight; None if all rows count the same. Shape ``(n_rows,)``.
+        draws: The rows' bootstrap draws, if they were made before. Shape ``(n_rows, n_replicas)``.
     """
 
     ids: NDArray[np.uint64]
     truth: NDArray[Any]
     prediction: NDArray[Any]
     weight: NDArray[Any] | None = None
+    draws: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rapidml.dataset.profile import Profile
     from rapidml.dataset.split import Parts
     from rapidml.dataset.table import Table
+    from rapidml.evaluate.bootstrap import KeptDraws
     from rapidml.models.shares import Source
     from rapidml.recipe.schema import Split, Training
 
@@ -55,6 +56,7 @@ class Rows:
         parts: Test part, folds, validation part.
         target: Class index or value. Shape ``(n_rows,)``; None before the profile is known.
         weight: Physics weight. Shape ``(n_rows,)``; None if the dataset has none.
+        draws: Bootstrap draws of parts on which many candidates are scored.
         kept: Preparation steps that fits of these rows have left for others.
     """
 
@@ -63,6 +65,7 @@ class Rows:
     parts: Parts
     target: NDArray[np.float64] | None
     weight: NDArray[np.float64] | None
+    draws: KeptDraws = field(compare=False, repr=False)
     kept: KeptSteps = field(default_factory=KeptSteps, compare=False, repr=False)
 
     def truth(self, part: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64] | None]:
@@ -117,8 +120,9 @@ def load_rows(request: RowsRequest) -> Rows:
     """Map the table and assign its rows to parts."""
     from rapidml.dataset.profile import assign_rows, physics_weight, target_codes
     from rapidml.dataset.table import open_table
+    from rapidml.evaluate.bootstrap import KeptDraws
 
     table = open_table([Path(folder) for folder in request.folders], request.request.rows_key)
     parts = assign_rows(table, request.request, request.split, request.seed, request.repetition)
     target = None if request.profile is None else target_codes(table, request.request, request.profile)
-    return Rows(request, table, parts, target, physics_weight(table, request.request))
+    return Rows(request, table, parts, target, physics_weight(table, request.request), KeptDraws())

@@ -376,7 +376,8 @@ def _evaluate(request: RowsRequest, job: ScoreJob, objects: Objects) -> Outcome:
     scored: dict[str, list[ScoredRows]] = {}
     for prediction in step.predictions:
         ids, truth, weight = rows.truth(prediction.part)
-        part = ScoredRows(ids, truth, load_prediction(objects, prediction.key), weight)
+        draws = None if step.candidate is None else rows.draws.find(prediction.part, ids)
+        part = ScoredRows(ids, truth, load_prediction(objects, prediction.key), weight, draws)
         scored.setdefault(_group(prediction.part), []).append(part)
     for trained, shown in step.parts:
         truth, weight = rows.training_target(trained, job.training, job.balance)
