@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rapidml.dataset.checks import add_data_error
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from rapidml.execution.rows import RowsRequest
     from rapidml.execution.scheduling import Schedule
     from rapidml.execution.session import Session
-    from rapidml.planning.steps import Plan, Reason
+    from rapidml.planning.steps import EvaluateStep, Plan, Reason
     from rapidml.recipe.document import Document
     from rapidml.store.store import Store
 
@@ -230,10 +231,10 @@ def _execute(session: Session, prepared: Prepared, started: float) -> dict[str, 
             prepared = _search(session, prepared, request, facts)
         plan = prepared.plan
         assert plan is not None
-        schedule = Schedule(session, plan, request, facts)
+        schedule = Schedule(session, plan, request, facts, partial(_find_contenders, session, prepared, facts))
         schedule.run()
         if plan.searches:
-            prepared = _compare_candidates(session, prepared, request, facts)
+            prepared = _choose(session, prepared, facts)
     except BaseException as error:
         state, changes = _describe_end(session, prepared, schedule, facts, started, error)
         session.attempt.finish(state, changes=changes)
@@ -271,36 +272,38 @@ def _search(session: Session, prepared: Prepared, request: RowsRequest, facts: S
     from rapidml.execution.searching import Searching
 
     assert prepared.plan is not None
-    try:
-        Searching(session, prepared.plan, request, facts).run()
-    finally:
-        session.attempt.facts.flush()
+    Searching(session, prepared.plan, request, facts).run()
     return _choose(session, prepared, facts)
 
 
-def _compare_candidates(session: Session, prepared: Prepared, request: RowsRequest, facts: StoredFacts) -> Prepared:
-    """Score those with replicas that may be tied with the best ones, now that these have intervals."""
-    from rapidml.execution.scheduling import Schedule
-
-    session.attempt.facts.flush()
-    prepared = _choose(session, prepared, facts)
+def _find_contenders(session: Session, prepared: Prepared, facts: StoredFacts, ended: str) -> list[EvaluateStep]:
+    """Candidates that may be tied with the best one of their search, if it is this one that has an interval now."""
     assert prepared.plan is not None
-    steps = tuple(step for step in prepared.plan.evaluations if step.candidate is not None)
-    Schedule(session, replace(prepared.plan, fits=(), evaluations=steps), request, facts).run()
-    return prepared
+    planned = {step.key: step for step in prepared.plan.evaluations if step.candidate is not None}
+    if ended not in planned:
+        return []
+    session.attempt.facts.flush()
+    found = [step for step in _plan_chosen(prepared, facts).evaluations if step.candidate is not None]
+    return [step for step in found if step.state == "to_do" and step.key not in planned]
 
 
 def _choose(session: Session, prepared: Prepared, facts: StoredFacts) -> Prepared:
     """The plan with the best candidates of its searches, as far as they went."""
+    plan = prepared.plan
+    assert plan is not None
+    session.attempt.facts.flush()
+    prepared = replace(prepared, plan=replace(_plan_chosen(prepared, facts), reasons=plan.reasons, notes=plan.notes))
+    session.store.runs.update(session.run, _run_content(prepared))
+    return prepared
+
+
+def _plan_chosen(prepared: Prepared, facts: StoredFacts) -> Plan:
     from rapidml.execution.searched import plan_searched
 
     plan = prepared.plan
     assert plan is not None
     resolved = resolve(prepared.checked, prepared.reading.request, plan.resolved.profile)
-    chosen = plan_searched(resolved, plan.searches, facts, is_over=True)
-    prepared = replace(prepared, plan=replace(chosen, reasons=plan.reasons, notes=plan.notes))
-    session.store.runs.update(session.run, _run_content(prepared))
-    return prepared
+    return plan_searched(resolved, plan.searches, facts, is_over=True)
 
 
 def _finish(session: Session, prepared: Prepared, trained: int, started: float) -> dict[str, Any]:

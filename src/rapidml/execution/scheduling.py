@@ -40,13 +40,22 @@ class Schedule:
         plan: What is to be done.
         request: Rows that the steps work on.
         known: What was stored before.
+        follow: Called with the key of every step that is finished: evaluations that are to be done now.
     """
 
-    def __init__(self, session: Session, plan: Plan, request: RowsRequest, known: StoredFacts) -> None:
+    def __init__(
+        self,
+        session: Session,
+        plan: Plan,
+        request: RowsRequest,
+        known: StoredFacts,
+        follow: Callable[[str], Sequence[EvaluateStep]] = lambda _: (),
+    ) -> None:
         self.session = session
         self.plan = plan
         self.request = request
         self.known = known
+        self.follow = follow
         self.trained = 0
         self.ready: deque[Step] = deque()
         self.running: dict[Future[Any], list[Step]] = {}
@@ -231,6 +240,7 @@ class Schedule:
             data = {"seconds": first.seconds, **self._score(step, first)}
             self.session.announce(Event("step_finished", first.kind, step.key, name, data))
         self._release(step.key, is_done=first.error is None)
+        self.ready.extend(self.follow(step.key))
 
     def _score(self, step: Step, outcome: Outcome) -> dict[str, Any]:
         """The selection score of an evaluation, for the table that grows."""
