@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rapidml.execution.known import StoredFacts
     from rapidml.execution.session import Session
     from rapidml.planning.checking import Checked
+    from rapidml.planning.steps import Plan
     from rapidml.recipe.schema import ModelEntry, Search
     from rapidml.store.facts import Fact
     from rapidml.store.store import Store
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 BYTES_OF_CELL = 4
 """Of a file of a dataset, for each number."""
 USUAL_FOLDS = 5
+ROUNDS_OF_CELL = 20
+"""Rounds of a fit that count as much as its rows x features."""
 USUAL_ROUNDS = 5
-"""What a fit of 100 rounds counts in cells, for work that is not planned yet: rounds / 20."""
+"""What a fit of 100 rounds counts, for work that is not planned yet."""
 
 
 @dataclass(frozen=True)
@@ -114,19 +117,38 @@ def read(session: Session, checked: Checked, reading: Reading) -> Reading:
     return reading
 
 
-def guess_work(checked: Checked) -> float:
-    """Rows x features x fits x rounds / 20 of all models, as far as the recipe and the sizes of its files tell.
+def guess_work(checked: Checked, plan: Plan | None) -> float:
+    """Rows x features x fits x rounds / 20 of all models, as far as known. Infinite for what needs processes.
 
-    Infinite for what needs processes of its own, however small.
+    Args:
+        checked: The recipe, which with the sizes of its files tells something of rows that have not been read.
+        plan: What is to be done; None before the rows have been read.
     """
     recipe = checked.recipe
     limits = () if recipe.search is None else (recipe.search.time_limit, recipe.search.memory_limit)
-    if any(limits) or any(entry.type in NETWORKS for entry in recipe.models.values()):
+    is_apart = any(limits) or any(entry.type in NETWORKS for entry in recipe.models.values())
+    if plan is not None:
+        work = _measure_work(plan)
+        return math.inf if is_apart and work else work
+    if is_apart:
         return math.inf
     folds = recipe.split.folds
     parts = folds if isinstance(folds, int) else 0 if folds is None else USUAL_FOLDS
     cells = sum(file.size for file in checked.identity.files) / BYTES_OF_CELL
     return cells * sum(_guess_fits(entry, recipe.search, parts) for entry in recipe.models.values())
+
+
+def _measure_work(plan: Plan) -> float:
+    """Of its searches, or of its fits, whichever is more: one is done after the other."""
+    profile = plan.resolved.profile
+    searched = sum(
+        (search.count_open().fits + search.count_coming() * len(search.parts))
+        * max(1, (search.find_rounds() or 1) // ROUNDS_OF_CELL)
+        for search in plan.searches
+    )
+    to_do = {fit.key: fit.spec.rounds for fit in plan.fits if fit.state == "to_do"}
+    fits = sum(max(1, (rounds or USUAL_ROUNDS * ROUNDS_OF_CELL) // ROUNDS_OF_CELL) for rounds in to_do.values())
+    return float(profile.n_training * max(1, len(profile.features)) * max(searched, fits))
 
 
 def _guess_fits(entry: ModelEntry, search: Search | None, parts: int) -> int:
@@ -148,7 +170,7 @@ def _read_table(session: Session, checked: Checked, reading: Reading) -> Reading
 
     identity = checked.identity
     n_parts = max(1, len(identity.files))
-    session.need_to_read(n_parts, guess_work(checked))
+    session.need_to_read(n_parts, guess_work(checked, None))
     session.announce(Event("step_started", "read", reading.key, "dataset", {"files": n_parts}))
     request = reading.request.narrow(reading.missing)
     store = str(session.store.path)

@@ -198,8 +198,7 @@ def run_recipe(document: Document, store: Store, options: RunOptions, watch: Cal
     try:
         types = {entry.type for entry in prepared.checked.recipe.models.values()}
         with Session(store, run, options, watch, types) as session:
-            if prepared.plan is None:
-                session.expect(guess_work(prepared.checked))
+            session.expect(guess_work(prepared.checked, prepared.plan))
             return _execute(session, prepared, started)
     except (RecipeError, ClusterError):
         if same is None:
