@@ -26,7 +26,7 @@ from rapidml.cluster.workers import open_served
 from rapidml.errors import ClusterError
 from rapidml.execution.opened import forget_peak
 from rapidml.execution.options import RunOptions
-from rapidml.execution.preloaded import PRELOAD
+from rapidml.execution.preloaded import PRELOAD, TASKS
 from rapidml.execution.tasks import peak_memory
 from tests.execution.small_runs import (
     list_model_files,
@@ -84,7 +84,7 @@ def keep(folder: Path, workers: int = 2, preload: tuple[str, ...] = (), idle: fl
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         try:
-            served, is_new = start_warm(workers, preload, idle)
+            served, is_new = start_warm(workers, preload, idle, TASKS if preload else ())
             assert is_new
             yield served
             left = list_processes(served)
@@ -160,6 +160,20 @@ def test_a_run_imports_no_library_on_the_workers(recipe: Path, warm: Served, tmp
         after = workers.client.run(list_modules)
     assert {"xgboost", "sklearn", "skops", "pyarrow", "scipy", "numpy", "rapidml"} <= set.union(*before.values())
     assert {address: after[address] - before[address] for address in after} == {address: set() for address in before}
+
+
+def test_the_first_run_imports_nothing_on_the_scheduler(recipe: Path, tmp_path: Path) -> None:
+    """What it imports to read the first task, the run waits for."""
+
+    def list_all() -> set[str]:
+        return set(sys.modules)
+
+    with keep(tmp_path, workers=1, preload=PRELOAD) as served, open_served(served, "warm") as workers:
+        before = workers.client.run_on_scheduler(list_all)
+        run(recipe, tmp_path / "store")
+        after = workers.client.run_on_scheduler(list_all)
+    assert "rapidml.execution.tasks" in before
+    assert not {name for name in after - before if name.startswith(("rapidml", "pydantic", "numpy"))}
 
 
 def test_own_workers_where_their_number_is_named(recipe: Path, warm: Served, tmp_path: Path) -> None:

@@ -41,11 +41,11 @@ def cluster() -> None:
 def start(workers: int | None, idle: float, as_json: bool) -> None:
     """Start the warm cluster, and return when it is ready."""
     from rapidml.cluster.warm import start_warm
-    from rapidml.execution.preloaded import PRELOAD
+    from rapidml.execution.preloaded import PRELOAD, TASKS
     from rapidml.layout import count_text, print_json, print_lines
 
     began = time.monotonic()
-    served, is_new = start_warm(workers, PRELOAD, idle * 60 or None)
+    served, is_new = start_warm(workers, PRELOAD, idle * 60 or None, TASKS)
     if as_json:
         print_json({"is_new": is_new, **_describe(served)})
         return

@@ -121,6 +121,8 @@ class Keeper:
 
         from rapidml.cluster.children import run_scheduler, run_worker
 
+        for name in self.wanted.tasks:
+            _import(name)
         certificate = make_certificate()
         security = certificate.make_security()
         self._scheduler = self._fork(lambda: run_scheduler(security, self.wanted.idle, self._reports[1]))

@@ -17,12 +17,14 @@ class Wanted:
     Attributes:
         workers: Number of worker processes; None for one for each core.
         preload: Modules that are imported once, before the workers are forked.
+        tasks: Modules that tasks are made of, which the scheduler reads: imported before it is forked.
         folder: Runtime folder where a warm cluster is written down; None for one that ends with its starter.
         idle: Seconds without client and task after which it ends itself; None for never.
     """
 
     workers: int | None
     preload: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     folder: str | None = None
     idle: float | None = None
 
@@ -34,7 +36,7 @@ class Wanted:
     def from_json(cls, text: str) -> Wanted:
         """What ``to_json`` wrote."""
         tree = json.loads(text)
-        return cls(**{**tree, "preload": tuple(tree["preload"])})
+        return cls(**{**tree, **{name: tuple(tree[name]) for name in ("preload", "tasks")}})
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,16 @@ class Status:
     difference: str | None = None
 
 
-def start_warm(workers: int | None, preload: Sequence[str], idle: float | None = IDLE) -> tuple[Served, bool]:
+def start_warm(
+    workers: int | None, preload: Sequence[str], idle: float | None = IDLE, tasks: Sequence[str] = ()
+) -> tuple[Served, bool]:
     """Start the warm cluster, unless one is running.
 
     Args:
         workers: Number of worker processes; None for one for each core.
         preload: Modules to import before they are forked.
         idle: Seconds without client and task after which it ends itself; None for never.
+        tasks: Modules to import before the scheduler is forked.
 
     Returns:
         The cluster, ready, and whether it was started now.
@@ -85,7 +88,9 @@ def start_warm(workers: int | None, preload: Sequence[str], idle: float | None =
         if is_free:
             with (
                 contextlib.suppress(AlreadyRunning),  # whoever had the turn before was killed, its keeper was not
-                contextlib.closing(Started(Wanted(workers, tuple(preload), str(folder), idle))) as started,
+                contextlib.closing(
+                    Started(Wanted(workers, tuple(preload), tuple(tasks), str(folder), idle))
+                ) as started,
             ):
                 return started.wait(), True
         return _wait_for_other(folder), False

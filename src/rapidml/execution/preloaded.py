@@ -9,6 +9,15 @@ from rapidml.models.network_params import NETWORKS
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+TASKS = (
+    "rapidml.dataset.columns",
+    "rapidml.dataset.profile",
+    "rapidml.execution.candidates",
+    "rapidml.execution.tasks",
+    "rapidml.models.spec",
+    "rapidml.planning.steps",
+)
+"""Modules of what is handed to workers: a scheduler reads it too, and every task of a run waits for the first."""
 COMMON = (
     "numpy",
     "scipy.sparse",

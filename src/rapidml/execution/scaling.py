@@ -244,10 +244,10 @@ def _open_workers(count: int, subject: Subject) -> Iterator[Client]:
     from rapidml.cluster.served import Wanted as WantedWorkers
     from rapidml.cluster.starting import Started
     from rapidml.cluster.workers import open_served
-    from rapidml.execution.preloaded import PRELOAD, list_preload
+    from rapidml.execution.preloaded import PRELOAD, TASKS, list_preload
 
     preload = list_preload([subject.step.spec.type]) if subject.wanted.over == "replicas" else PRELOAD
-    started = Started(WantedWorkers(count, preload))
+    started = Started(WantedWorkers(count, preload, TASKS))
     with contextlib.closing(started), open_served(started.wait(), "processes") as workers:
         yield workers.client
 

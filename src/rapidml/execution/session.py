@@ -23,7 +23,7 @@ from rapidml.cluster.workers import (
 )
 from rapidml.errors import ClusterError, WorkersLost
 from rapidml.events import TOPIC, Event
-from rapidml.execution.preloaded import list_preload
+from rapidml.execution.preloaded import TASKS, list_preload
 from rapidml.execution.provenance import list_versions
 from rapidml.store.facts import Fact
 
@@ -215,7 +215,7 @@ class Session:
     def _start_processes(self) -> Started:
         """Begin to start worker processes, as many as there are cores: forking one costs next to nothing."""
         if self._started is None:
-            self._started = Started(Wanted(self.options.workers, list_preload(self.types)))
+            self._started = Started(Wanted(self.options.workers, list_preload(self.types), TASKS))
         return self._started
 
     def _open_processes(self) -> Workers:
