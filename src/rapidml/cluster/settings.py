@@ -13,6 +13,8 @@ SETTINGS = {
     "distributed.comm.timeouts.connect": "30s",
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
+    "distributed.worker.profile.interval": "100ms",
     "distributed.admin.log-length": 1000,
 }
-"""A task that no worker can take fails after a minute instead of waiting for ever; tables are mapped, never spilled."""
+"""A task that no worker can take fails after a minute instead of waiting for ever; tables are mapped, never spilled; the
+profile of the dashboard looks ten times a second, not a hundred times, at tasks of tenths of seconds."""

@@ -217,35 +217,49 @@ def _fit_impute(strategy: str, value: Any, frame: Frame, weight: NDArray[np.floa
 
 def _fit_standardize(frame: Frame, weight: NDArray[np.float64] | None) -> Standardize:
     numeric = [column for column in frame.columns if column.categories is None]
-    centers = {column.name: _by_element(_center, column, weight) for column in numeric}
-    scales = {column.name: _by_element(_scale, column, weight) for column in numeric}
-    return Standardize(centers, scales)
+    found = {column.name: _compute(_center_and_scale, column, weight) for column in numeric}
+    centers = {name: pairs[..., 0].tolist() for name, pairs in found.items()}
+    return Standardize(centers, {name: pairs[..., 1].tolist() for name, pairs in found.items()})
 
 
 def _center(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
     return float(values[0]) if values.min() == values.max() else weighted_mean(values, weight)
 
 
-def _scale(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> float:
+def _center_and_scale(values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> tuple[float, float]:
     if values.min() == values.max():
-        return 1.0
-    return float(np.sqrt(weighted_mean((values - weighted_mean(values, weight)) ** 2, weight))) or 1.0
+        return float(values[0]), 1.0
+    mean = weighted_mean(values, weight)
+    return mean, float(np.sqrt(weighted_mean((values - mean) ** 2, weight))) or 1.0
 
 
 def _by_element(statistic: Statistic, column: Column, weight: NDArray[np.float64] | None) -> Any:
     """The statistic of a column, or of each element of an array feature, as plain numbers."""
-    shape = column.values.shape[1:]
+    return _compute(statistic, column, weight).tolist()
+
+
+def _compute(
+    statistic: Callable[[NDArray[np.float64], NDArray[np.float64] | None], Any],
+    column: Column,
+    weight: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """The statistic of each element of a column. Shape ``(*element shape, *statistic shape)``."""
     flat = column.values.reshape(len(column.values), -1)
-    found = [
-        statistic(*_without_missing(column.name, flat[:, element].astype(np.float64), weight))
-        for element in range(flat.shape[1])
-    ]
-    return np.array(found).reshape(shape).tolist()
+    found = np.array(
+        [
+            statistic(*_without_missing(column.name, flat[:, element].astype(np.float64), weight))
+            for element in range(flat.shape[1])
+        ]
+    )
+    return found.reshape((*column.values.shape[1:], *found.shape[1:]))
 
 
 def _without_missing(
     name: str, values: NDArray[np.float64], weight: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if len(values) and np.isfinite(values.sum()):  # one look in place of three
+            return values, weight
     missing = np.isnan(values)
     if missing.any():
         values, weight = values[~missing], None if weight is None else weight[~missing]

@@ -106,9 +106,9 @@ def make_share(spec: ModelSpec, source: Source, task: Task, seed: int, rank: int
     elif spec.ranks > 1:
         moments = find_moments(source.target[train], None if weight is None else weight[train])
     which = json.dumps([source.which, spec.weights_ignored, None if watch is None else seed])
-    features, preparation = _learn_columns(spec, source, weight, train, which)
+    features, preparation, loaded = _learn_columns(spec, source, weight, train, which)
     mine, counts = _deal(source.ids, train, rank, spec.ranks, "train on")
-    rows = _load(spec, source, weight, mine, features, preparation, sums)
+    rows = _load(spec, source, weight, mine, features, preparation, sums, loaded if mine is train else None)
     rows = replace(rows, target_moments=moments)
     if watch is None:
         return Share(rows, None, features, preparation, counts)
@@ -177,8 +177,8 @@ def _deal(
 
 def _learn_columns(
     spec: ModelSpec, source: Source, weight: NDArray[np.float64] | None, train: NDArray[np.int64], which: str
-) -> tuple[tuple[Feature, ...], Preparation | None]:
-    """What is learned of the columns from all rows that train, before the fit itself."""
+) -> tuple[tuple[Feature, ...], Preparation | None, Frame | None]:
+    """What is learned of the columns from all rows that train, before the fit itself; and these, if it needed them."""
     adapter = find_adapter(spec.type)
     kinds = source.load(slice(0, 0)).columns
     has_categories = any(column.categories is not None for column in kinds)
@@ -186,11 +186,11 @@ def _learn_columns(
     if has_categories and not adapter.takes_categories and all(step.name != ONE_HOT for step in steps):
         steps.append(Choice(name=ONE_HOT))
     if not has_categories and not steps:
-        return tuple(map(make_feature, kinds)), None
+        return tuple(map(make_feature, kinds)), None, None
     frame = source.load(train)
     features = tuple(map(make_feature, frame.columns))
     if not steps:
-        return features, None
+        return features, None, frame
     from rapidml.dataset.frame import TrainingRows
     from rapidml.dataset.preparation import fit_preparation
     from rapidml.models.threads import limit_threads
@@ -200,7 +200,7 @@ def _learn_columns(
     )
     has_pca = any(step.name == PCA for step in steps)
     with limit_threads(1, PCA) if has_pca else nullcontext():
-        return features, fit_preparation(tuple(steps), rows, kept=source.kept, which=which)
+        return features, fit_preparation(tuple(steps), rows, kept=source.kept, which=which), frame
 
 
 def _load(
@@ -211,11 +211,12 @@ def _load(
     features: tuple[Feature, ...],
     preparation: Preparation | None,
     class_sums: Any = None,
+    loaded: Frame | None = None,
 ) -> TrainingRows:
     from rapidml.dataset.frame import TrainingRows
 
     is_all = len(positions) == len(source.target)
-    frame = source.load(slice(None) if is_all else positions)
+    frame = loaded or source.load(slice(None) if is_all else positions)
     prepared = apply_preparation(align(frame, features), preparation)
     require_values(prepared, find_adapter(spec.type))
     own = None if weight is None else weight[positions]
