@@ -205,7 +205,8 @@ class Schedule:
     def _make_job(self, step: Step) -> FitJob | ScoreJob:
         resolved = self.plan.resolved
         if not is_fit(step):
-            return ScoreJob(step, resolved.metrics, resolved.recipe.training, resolved.balance)
+            keeps_draws = step.stage == "selection" and bool(self.plan.searches)  # candidates are scored on these rows
+            return ScoreJob(step, resolved.metrics, resolved.recipe.training, resolved.balance, keeps_draws)
         if step.rounds_from:
             step = replace(step, spec=step.spec.with_rounds(self._median_rounds(step)))
         return FitJob(

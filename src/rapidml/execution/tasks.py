@@ -55,6 +55,7 @@ class ScoreJob:
     metrics: tuple[str, ...]
     training: Training
     balance: str
+    keeps_draws: bool
 
     @property
     def balanced(self) -> bool:
@@ -376,7 +377,7 @@ def _evaluate(request: RowsRequest, job: ScoreJob, objects: Objects) -> Outcome:
     scored: dict[str, list[ScoredRows]] = {}
     for prediction in step.predictions:
         ids, truth, weight = rows.truth(prediction.part)
-        draws = None if step.candidate is None else rows.draws.find(prediction.part, ids)
+        draws = rows.draws.find(prediction.part, ids) if job.keeps_draws else None
         part = ScoredRows(ids, truth, load_prediction(objects, prediction.key), weight, draws)
         scored.setdefault(_group(prediction.part), []).append(part)
     for trained, shown in step.parts:
