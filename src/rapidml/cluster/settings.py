@@ -16,5 +16,5 @@ SETTINGS = {
     "distributed.worker.profile.interval": "100ms",
     "distributed.admin.log-length": 1000,
 }
-"""A task that no worker can take fails after a minute instead of waiting for ever; tables are mapped, never spilled; the
-profile of the dashboard looks ten times a second, not a hundred times, at tasks of tenths of seconds."""
+"""A task that no worker can take fails after a minute instead of waiting for ever; tables are mapped, never spilled;
+the dashboard's profile looks at tasks ten times a second, not a hundred times."""
