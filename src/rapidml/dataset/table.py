@@ -229,7 +229,6 @@ def _join_ids(parts: Sequence[PartInfo], n_rows: int, folder: Path) -> str:
         joined[start : start + len(ids)] = ids
         start += len(ids)
         total.update(ids.astype("<u8").data)
-    joined.flush()
     return total.hexdigest()
 
 
@@ -259,7 +258,6 @@ def _join(
             values = load_array(Path(part.folder) / f"c{number}.npy", mapped=True)
             joined[start : start + part.n_rows] = _convert(values, one, labels)
             start += part.n_rows
-    joined.flush()
     if labels is not None:
         about["categories"] = labels
     return {**about, "dtype": dtype.str, "shape": list(shape)}

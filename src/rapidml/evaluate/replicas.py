@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 ENOUGH = 100
 """Rows of a class of which at least one is in every draw, but for one draw in 1e43."""
-_BLOCK = 256
-"""Rows in a block: 200 draws of them in double precision stay in the processor's cache, and are memory that is handed
-from block to block; twice as many take twice the time."""
+_BLOCK_BYTES = 2048
+"""Bytes of one draw of a block of rows: 200 draws stay in the processor's cache. In single precision that is 512 rows,
+of which sums and products of draws are whole numbers below 2**24."""
 
 
 def compute_replicas(
@@ -61,7 +61,6 @@ def _draw(
     equal = [metric.name for metric in metrics if metric.can_balance] if balanced else []
     sums = LinearSums(rows, linear, equal, n_replicas) if linear else None
     ordered = [metric.name for metric in metrics if metric.kind == "rank"]
-    # Without weights, sums and products of the draws of a block are whole numbers below 2**24.
     is_whole = [metric.name for metric in metrics] == ["roc_auc"] and bool((rows.weight == 1).all())
     dtype: type[np.floating[Any]] = np.float32 if is_whole else np.float64
     ranks = [RankSums(one, ordered, n_replicas, dtype) for one in ranked]
@@ -98,10 +97,11 @@ def _list_blocks(
 
     The draws of a block are written over those of the one before.
     """
-    room = np.empty((_BLOCK, n_replicas), dtype)
+    n_block = _BLOCK_BYTES // np.dtype(dtype).itemsize
+    room = np.empty((n_block, n_replicas), dtype)
     known = rows.draws if rows.draws is not None and rows.draws.shape[1] >= n_replicas else None
-    for start in range(0, len(order), _BLOCK):
-        index = order[start : start + _BLOCK]
+    for start in range(0, len(order), n_block):
+        index = order[start : start + n_block]
         draws = room[: len(index)]
         drawn = poisson_draws(rows.ids[index], n_replicas).T if known is None else known.take(index, axis=0)
         draws[:] = drawn[:, :n_replicas]
